@@ -1,0 +1,1 @@
+"""Where jobs, results and events live. `interface.py` is the promise; `registry.py` names those who keep it."""

@@ -1,0 +1,1 @@
+"""Where large bytes live, addressed by their SHA-256."""

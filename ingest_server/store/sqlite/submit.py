@@ -1,0 +1,294 @@
+"""`submit`: accept the jobs of one call, and lease some of them at once when the caller has room for them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from ingest_server.domain.errors import Code, Conflict, NotFound, Reason
+from ingest_server.domain.job import JobState
+from ingest_server.store.records import NewJob, SubmitCode
+from ingest_server.store.sqlite import lanes
+from ingest_server.store.sqlite.accepted_rows import Call, Plan, PolicyRow, insert_jobs, insert_references
+from ingest_server.store.sqlite.forgetting import FORGET_COLUMNS, forget
+from ingest_server.store.sqlite.leasing import add_lease
+from ingest_server.store.sqlite.schema import PARKED, READY
+from ingest_server.store.sqlite.state import LeaseRecord
+from ingest_server.store.sqlite.transaction import Transaction
+
+Answer: TypeAlias = tuple[bytes, Sequence[bytes], Sequence[int], bool, int, Sequence[tuple[int, int]], Sequence[int]]
+"""The fields of `SubmitAnswer`, in their order."""
+
+REQUEST_ID_KEPT_US = 24 * 3600 * 1_000_000
+"""interface.py: a request id is remembered for 24 hours."""
+
+_NO_ID = bytes(16)
+_CREATED, _EXISTING, _CONFLICT, _REFUSED = (int(code) for code in tuple(SubmitCode)[:4])
+
+_DEDUPED = """SELECT job_id FROM dedupe JOIN jobs USING (seq) WHERE dedupe.tenant = ? AND dedupe.queue = ? AND key = ?
+AND until_us > ? AND (expire_us = 0 OR expire_us > ?)"""
+_TAKEN = "SELECT seq, tenant, expire_us FROM jobs JOIN groups ON number = grp WHERE job_id = ?"
+
+
+def submit(tx: Transaction, *fields: object) -> Answer:
+    """Accept jobs; see `JobStore.submit`."""
+    call = Call(*fields)  # type: ignore[arg-type]
+    if call.request_id:
+        stored = _stored_answer(tx, call)
+        if stored is not None:
+            return stored
+    for policy in _used_policies(call):
+        if policy[1] not in tx.state.queues:
+            raise NotFound(
+                f'queue "{policy[1]}" does not exist: make it first, or submit to one that does',
+                reason=Reason.QUEUE_NOT_FOUND,
+                metadata={"queue": policy[1]},
+            )
+    job_ids, codes = _choose(tx, call)
+    accepted: Sequence[int] = range(len(call.jobs)) if not codes else [i for i, code in enumerate(codes) if code == _CREATED]
+    lease, leased = 0, list[tuple[int, int]]()
+    batch_id = call.batch_id or tx.state.identifiers.take(1, call.now_us)[0]
+    if accepted:
+        lease, leased = _accept(tx, call, batch_id, job_ids, accepted)
+    elif not call.jobs:
+        _batch_number(tx, call.tenant, batch_id, empty_us=call.now_us)
+    if call.request_id:
+        _store_answer(tx, call, batch_id, job_ids, codes)
+    groups = _groups(tx, call) if leased else []
+    return batch_id, job_ids, codes, False, lease, leased, groups
+
+
+def _groups(tx: Transaction, call: Call) -> list[int]:
+    """Numbers of the groups of all policies; 0 of one that no accepted job has brought into being."""
+    known = (tx.state.groups_by_key.get((policy[0], policy[1], policy[2])) for policy in call.policies)
+    return [group.number if group is not None else 0 for group in known]
+
+
+def _used_policies(call: Call) -> Sequence[PolicyRow]:
+    if not call.refused:
+        return call.policies
+    used = {job[0] for index, job in enumerate(call.jobs) if index not in call.refused}
+    return [call.policies[index] for index in sorted(used)]
+
+
+def _stored_answer(tx: Transaction, call: Call) -> Answer | None:
+    row = tx.db.execute(
+        "SELECT digest, at_us, answer FROM requests WHERE request_id = ? AND tenant = ?", (call.request_id, call.tenant)
+    ).fetchone()
+    if row is None or call.now_us - row[1] >= REQUEST_ID_KEPT_US:
+        return None
+    if row[0] != call.request_digest:
+        raise Conflict(
+            f"request_id {call.request_id.hex()} was used within the last 24 hours for another request: give each request an "
+            f"id of its own",
+            reason=Reason.REQUEST_ID_REUSED,
+            code=Code.ALREADY_EXISTS,
+        )
+    answer = row[2]
+    count = len(call.jobs)
+    ids = [b"" if (job_id := answer[at : at + 16]) == _NO_ID else job_id for at in range(16, 16 + 16 * count, 16)]
+    return answer[:16], ids, list(answer[16 + 16 * count :]), True, 0, [], []
+
+
+def _store_answer(tx: Transaction, call: Call, batch_id: bytes, job_ids: Sequence[bytes], codes: Sequence[int]) -> None:
+    answer = batch_id + b"".join(job_id or _NO_ID for job_id in job_ids) + bytes(codes)
+    tx.db.execute(
+        "INSERT OR REPLACE INTO requests (request_id, tenant, digest, at_us, answer) VALUES (?, ?, ?, ?, ?)",
+        (call.request_id, call.tenant, call.request_digest, call.now_us, answer),
+    )
+
+
+def _choose(tx: Transaction, call: Call) -> tuple[list[bytes], list[int]]:
+    """Ids and codes of all items; no codes when every item is accepted."""
+    fresh = tx.state.identifiers.take(len(call.jobs), call.now_us)
+    if not call.refused and not any(job[1] or job[3] for job in call.jobs):
+        return fresh, []
+    job_ids: list[bytes] = []
+    codes: list[int] = []
+    keys: dict[tuple[str, str], bytes] = {}
+    ids: set[bytes] = set()
+    for index, ((policy_index, wanted_id, _, dedupe_key, _), fresh_id) in enumerate(zip(call.jobs, fresh, strict=True)):
+        if index in call.refused:
+            job_ids.append(b"")
+            codes.append(call.refused[index])
+            continue
+        policy = call.policies[policy_index]
+        key = (policy[1], dedupe_key)
+        job_id = _deduped(tx, call, key, keys) if dedupe_key else b""
+        if job_id:
+            code = _EXISTING
+        else:
+            job_id = wanted_id or fresh_id
+            code = _conflict(tx, call, policy, job_id, ids) if wanted_id else _CREATED
+        if code == _CREATED:
+            ids.add(job_id)
+            if dedupe_key:
+                keys[key] = job_id
+        job_ids.append(job_id)
+        codes.append(code)
+    if call.all_or_nothing and _CONFLICT in codes:
+        for index, code in enumerate(codes):
+            if code == _CREATED or (code == _EXISTING and job_ids[index] in ids):
+                codes[index] = _REFUSED
+                job_ids[index] = call.jobs[index][1]
+    return job_ids, codes if any(codes) else []
+
+
+def _deduped(tx: Transaction, call: Call, key: tuple[str, str], keys: dict[tuple[str, str], bytes]) -> bytes:
+    job_id = keys.get(key)
+    if job_id is not None:
+        return job_id
+    row = tx.db.execute(_DEDUPED, (call.tenant, *key, call.now_us, call.now_us)).fetchone()
+    return b"" if row is None else row[0]
+
+
+def _conflict(tx: Transaction, call: Call, policy: PolicyRow, job_id: bytes, ids: set[bytes]) -> int:
+    if job_id in ids:
+        return _EXISTING if policy[9] else _CONFLICT
+    row = tx.db.execute(_TAKEN, (job_id,)).fetchone()
+    if row is None:
+        return _CREATED
+    seq, tenant, expire_us = row
+    if expire_us and expire_us <= call.now_us:
+        rows: list[Any] = tx.db.execute(f"SELECT {FORGET_COLUMNS} FROM jobs WHERE seq = ?", (seq,)).fetchall()
+        forget(tx, rows)
+        return _CREATED
+    return _EXISTING if policy[9] and tenant == call.tenant else _CONFLICT
+
+
+def _accept(
+    tx: Transaction, call: Call, batch_id: bytes, job_ids: Sequence[bytes], accepted: Sequence[int]
+) -> tuple[int, list[tuple[int, int]]]:
+    """Write the accepted items. Answers the lease granted and what it holds."""
+    state = tx.state
+    items = [call.jobs[index] for index in accepted]
+    use: dict[int, int] = {}
+    for item in items:
+        use[item[0]] = use.get(item[0], 0) + 1
+    plans = _plan(tx, call, use)
+    first = state.next_seq
+    state.next_seq = first + len(items)
+    batch = _join_batch(tx, call.tenant, batch_id, first, state.next_seq - 1)
+    ids = job_ids if len(accepted) == len(job_ids) else [job_ids[index] for index in accepted]
+    insert_jobs(tx, call, plans, batch, first, items, ids, accepted)
+    for index, count in use.items():
+        plan = plans[index]
+        tx.change_group_size(plan.group, count)
+        tx.change_policy_use(plan.number, count)
+    insert_references(tx, call, first, items)
+    _line_up(tx, plans, items, first, use)
+    if call.grant > 0:
+        return _grant(tx, call, plans, batch, first, items, ids, accepted)
+    return 0, []
+
+
+def _plan(tx: Transaction, call: Call, use: dict[int, int]) -> dict[int, Plan]:
+    state = tx.state
+    plans: dict[int, Plan] = {}
+    fresh: list[tuple[int, tuple[int, int, str, tuple[tuple[str, str], ...], bytes]]] = []
+    for index in use:
+        tenant, queue, fairness_key, key, priority, labels, start_us, deadline_us, ttl_us, _, _, spec = call.policies[index]
+        content = (priority, ttl_us, key, labels, spec)
+        number = state.policies.find(content)
+        if not number:
+            number = state.next_policy
+            state.next_policy += 1
+            fresh.append((number, content))
+        lane = lanes.lane_name(tenant, queue, key)
+        later = start_us > call.now_us
+        first_state = JobState.SCHEDULED.value if later else PARKED if lane else READY
+        order_key = call.now_us - priority * state.ageing_us
+        due_us = start_us if later else 0
+        plans[index] = Plan(number, tx.group((tenant, queue, fairness_key)), first_state, order_key, due_us, deadline_us, lane)
+    if fresh:
+        state.policies.insert(fresh)
+    return plans
+
+
+def _join_batch(tx: Transaction, tenant: str, batch_id: bytes, first_seq: int, last_seq: int) -> int:
+    number = _batch_number(tx, tenant, batch_id, empty_us=0)
+    tx.db.execute("INSERT INTO batch_ranges (batch, first_seq, last_seq) VALUES (?, ?, ?)", (number, first_seq, last_seq))
+    return number
+
+
+def _batch_number(tx: Transaction, tenant: str, batch_id: bytes, *, empty_us: int) -> int:
+    """Number of a batch, made if it is new. `empty_us`: the time, if no job comes with it."""
+    query = "SELECT number, empty_us FROM batches WHERE batch_id = ? AND tenant = ?"
+    row = tx.db.execute(query, (batch_id, tenant)).fetchone()
+    if row is not None:
+        number: int = row[0]
+        if row[1] and not empty_us:
+            tx.db.execute("UPDATE batches SET empty_us = 0 WHERE number = ?", (number,))
+    else:
+        number = tx.state.next_batch
+        tx.state.next_batch += 1
+        tx.db.execute(
+            "INSERT INTO batches (number, batch_id, tenant, empty_us) VALUES (?, ?, ?, ?)", (number, batch_id, tenant, empty_us)
+        )
+    return number
+
+
+def _line_up(tx: Transaction, plans: dict[int, Plan], items: Sequence[NewJob], first: int, use: dict[int, int]) -> None:
+    """Make the groups know of their new jobs."""
+    for index, count in use.items():
+        plan = plans[index]
+        if plan.state == READY:
+            plan.group.lower(plan.order_key, first)
+            tx.change_ready(plan.group.number, count)
+    if all(plan.state != PARKED for plan in plans.values()):
+        return
+    for seq, item in enumerate(items, first):
+        plan = plans[item[0]]
+        if plan.state == PARKED and plan.lane is not None:
+            lanes.enter(tx, plan.lane, plan.group.number, plan.order_key, seq)
+
+
+def _grant(
+    tx: Transaction,
+    call: Call,
+    plans: dict[int, Plan],
+    batch: int,
+    first: int,
+    items: Sequence[NewJob],
+    ids: Sequence[bytes],
+    accepted: Sequence[int],
+) -> tuple[int, list[tuple[int, int]]]:
+    """Lease the first of these jobs that may run at once; only new rows are looked at, and no index is read."""
+    state = tx.state
+    now_us = call.now_us
+    lease = state.next_lease
+    position = state.next_position
+    leased: list[tuple[int, int]] = []
+    seqs = array("q")
+    taken: dict[int, int] = {}
+    for seq, (index, item, job_id) in enumerate(zip(accepted, items, ids, strict=True), first):
+        plan = plans[item[0]]
+        if plan.state != READY or 0 < plan.deadline_us <= now_us:
+            continue
+        group = plan.group.number
+        state.running[seq] = (
+            lease, seq, job_id, group, batch, plan.number, 1, 0, plan.order_key, plan.deadline_us, None, 0, 0,
+        )  # fmt: skip
+        tx.events.append((position + len(seqs), seq, job_id, group, batch, JobState.RUNNING.value, 1, now_us))
+        seqs.append(seq)
+        leased.append((index, seq))
+        taken[item[0]] = taken.get(item[0], 0) + 1
+        if len(seqs) == call.grant:
+            break
+    if not seqs:
+        return 0, []
+    for index, count in taken.items():
+        plan = plans[index]
+        tx.change_ready(plan.group.number, -count)
+        if not plan.group.ready:
+            # Nothing of the group waits, so any cursor is right; behind the newest row it saves the next lease a walk.
+            plan.group.cursor_key, plan.group.cursor_seq = max(
+                (plan.group.cursor_key, plan.group.cursor_seq), (plan.order_key, seqs[-1])
+            )
+    state.next_position = position + len(seqs)
+    state.next_lease = lease + 1
+    record = LeaseRecord(now_us + call.grant_lease_us, now_us, position, seqs)
+    state.leases[lease] = record
+    add_lease(tx, lease, record)
+    return lease, leased
