@@ -1,0 +1,76 @@
+"""The extract task: a document of any supported format to typed text and tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingest.v1 import document_pb2
+from ingest_server.domain.errors import Code, Reason
+from ingest_server.handlers.decorator import handler
+from ingest_server.handlers.interface import Context, HandlerFailure
+from ingest_server.handlers.reader import ReadOptions, load_all, reader_for, supported_media_types
+from ingest_server.handlers.source import Source
+
+PAGE_MAX = 2**31 - 1
+"""Largest page number that fits the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractOptions:
+    """Options of the task; the fields of `ingest.v1.ExtractTask`.
+
+    Attributes:
+        password: for an encrypted document; "": the empty password is tried.
+        first_page: first page to read, from 1; 0 means from the start.
+        last_page: last page to read, included; 0 means to the end.
+    """
+
+    password: str = ""
+    first_page: int = 0
+    last_page: int = 0
+
+
+def preload() -> None:
+    """Load all readers and start pdfium, once, before workers are forked. No document is open at that time, so the forked
+    workers may use it, each on one thread."""
+    load_all()
+
+
+@handler("extract", media_types=supported_media_types(), preload=preload)
+def extract(context: Context, options: ExtractOptions) -> document_pb2.Document:
+    """Turns a document into text, tables and images in reading order.
+
+    Raises:
+        HandlerFailure: INVALID_OPTIONS, DOCUMENT_MALFORMED, DOCUMENT_ENCRYPTED or MEDIA_TYPE_NOT_SUPPORTED; none retryable.
+        Cancelled: the attempt was asked to stop.
+    """
+    _check_pages(options)
+    context.check()
+    if context.input.size_bytes == 0:
+        raise HandlerFailure(
+            "The document is empty (0 bytes). Send the file's content as data, or upload it as a blob.",
+            reason=Reason.DOCUMENT_MALFORMED,
+            code=Code.INVALID_ARGUMENT,
+            retryable=False,
+        )
+    source = Source(context.input)
+    decision = source.media_type
+    reader = reader_for(decision.media_type)
+    document = reader.read(source, ReadOptions(options.password, options.first_page, options.last_page), context)
+    document.media_type = decision.media_type
+    document.media_type_source = decision.source
+    document.sha256 = source.sha256()
+    return document
+
+
+def _check_pages(options: ExtractOptions) -> None:
+    """Refuse page ranges that no document has."""
+    for field, value in (("first_page", options.first_page), ("last_page", options.last_page)):
+        if not 0 <= value <= PAGE_MAX:
+            raise _invalid(f"{field} is {value}; it must be between 0 (no limit) and {PAGE_MAX}.")
+    if options.last_page and options.first_page > options.last_page:
+        raise _invalid(f"first_page is {options.first_page}, after last_page {options.last_page}: no page lies between them.")
+
+
+def _invalid(message: str) -> HandlerFailure:
+    return HandlerFailure(message, reason=Reason.INVALID_OPTIONS, code=Code.INVALID_ARGUMENT, retryable=False)

@@ -1,0 +1,107 @@
+"""Makes the elements of a document out of paragraphs, in the protobuf wire format.
+
+A page has twenty paragraphs, and an element set field by field costs 2.6 µs, most of it for wrapper objects that nobody needs;
+its bytes, read by protobuf in one go, cost 1.2 µs. At 1.1 ms a page that is 2.5 % of all time. Field numbers come from the
+descriptors, so the proto stays the only place that says them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from itertools import chain
+
+from ingest.v1 import document_pb2
+from ingest_server.handlers.elements import HEADING, HEADING_LEVEL_MAX
+from ingest_server.handlers.pdf.paragraphs import Paragraph
+
+_VARINT, _FIXED64, _BYTES = 0, 1, 2
+"""Wire types (protobuf encoding reference)."""
+
+
+def _varint(value: int) -> bytes:
+    """A number in groups of seven bits, the lowest first."""
+    groups = bytearray()
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    groups.append(value)
+    return bytes(groups)
+
+
+def _tag(message: type, field: str, wire_type: int) -> bytes:
+    number = message.DESCRIPTOR.fields_by_name[field].number  # type: ignore[attr-defined]
+    return _varint(number << 3 | wire_type)
+
+
+_ELEMENTS = _tag(document_pb2.Document, "elements", _BYTES)
+_ID = _tag(document_pb2.Element, "id", _BYTES)
+_PAGE = _tag(document_pb2.Element, "page", _VARINT)
+_BOX = _tag(document_pb2.Element, "bounding_box", _BYTES)
+_LEVEL = _tag(document_pb2.Element, "heading_level", _VARINT)
+_KIND = _tag(document_pb2.Element, "text", _BYTES)
+_TEXT = _tag(document_pb2.TextElement, "text", _BYTES)
+_ROLE = _tag(document_pb2.TextElement, "role", _VARINT)
+_EDGES = [_tag(document_pb2.BoundingBox, edge, _FIXED64) for edge in ("left", "top", "right", "bottom")]
+_RECTANGLE = struct.Struct("<" + "".join(f"{len(tag)}sd" for tag in _EDGES))
+_BOX_HEAD = _BOX + _varint(_RECTANGLE.size)
+
+
+_NAMES_MAX = 16_384
+"""Ids kept from document to document, as bytes of 45 each: the elements of 700 pages."""
+
+
+def _name(number: int) -> bytes:
+    """The field id of element `number`."""
+    name = b"e%d" % number
+    return _ID + _varint(len(name)) + name
+
+
+def _kind(size: int) -> bytes:
+    """All that precedes a text of `size` bytes in its element's field text; its role follows it."""
+    head = _TEXT + _varint(size)
+    return _KIND + _varint(len(head) + size + _ROLE_SIZE) + head
+
+
+_ROLES = tuple(_ROLE + _varint(role) for role in document_pb2.TextRole.values())
+_ROLE_SIZE = len(_ROLES[0])
+_LEVELS = (b"", *(_LEVEL + _varint(level) for level in range(1, HEADING_LEVEL_MAX + 1)))
+_NAMES = tuple(map(_name, range(_NAMES_MAX)))
+_KINDS = tuple(map(_kind, range(4096)))
+_HEADS = tuple(_ELEMENTS + _varint(size) for size in range(4096))
+
+
+def page_elements(first: int, page: int, paragraphs: Sequence[Paragraph]) -> list[bytes]:
+    """The elements of a page, none of them a heading, as entries of Document.elements.
+
+    Args:
+        first: number of the first one: its id is "e" and this.
+        page: from 1.
+        paragraphs: in reading order. None is empty.
+    """
+    one, two, three, four = _EDGES
+    pack, names, kinds, heads, roles, limit = _RECTANGLE.pack, _NAMES, _KINDS, _HEADS, _ROLES, len(_HEADS)
+    place = _PAGE + _varint(page) + _BOX_HEAD
+    fixed = len(place) + _RECTANGLE.size + _ROLE_SIZE
+    join = b"".join
+    elements: list[bytes] = []
+    for number, (text, (left, top, right, bottom), _, role, _) in enumerate(paragraphs, first):
+        name = names[number] if number < _NAMES_MAX else _name(number)
+        data = text.encode("utf-8", "replace")
+        size = len(data)
+        kind = kinds[size] if size < limit else _kind(size)
+        size += fixed + len(name) + len(kind)
+        head = heads[size] if size < limit else _ELEMENTS + _varint(size)
+        box = pack(one, left, two, top, three, right, four, bottom)
+        elements.append(join((head, name, place, box, kind, data, roles[role])))
+    return elements
+
+
+def heading_element(number: int, page: int, paragraph: Paragraph, level: int) -> bytes:
+    """A heading, as an entry of Document.elements. See `page_elements`; `level` is from 1 to 6."""
+    text, edges, _, _, _ = paragraph
+    data = text.encode("utf-8", "replace")
+    box = _RECTANGLE.pack(*chain.from_iterable(zip(_EDGES, edges, strict=True)))
+    head = _name(number) + _PAGE + _varint(page) + _BOX_HEAD + box + _LEVELS[level]
+    body = head + _kind(len(data)) + data + _ROLES[HEADING]
+    return _ELEMENTS + _varint(len(body)) + body

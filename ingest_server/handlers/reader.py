@@ -1,0 +1,96 @@
+"""What a reader of one document format promises, and the list of formats: one line each.
+
+To add a format: write a module with a `DocumentReader`, add its line to `_READERS`, and its signature to media_type.py.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from ingest.v1 import document_pb2
+from ingest_server.domain.errors import Code, Reason
+from ingest_server.handlers.interface import Context, HandlerFailure
+from ingest_server.handlers.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What the caller wants read.
+
+    Attributes:
+        password: for an encrypted document; "": the empty password is tried.
+        first_page: from 1; 0 means from the start.
+        last_page: included; 0 means to the end.
+    """
+
+    password: str = ""
+    first_page: int = 0
+    last_page: int = 0
+
+
+class DocumentReader(ABC):
+    """Reads one document format. Made once per worker and used for one document after the other, never for two at a time."""
+
+    media_types: tuple[str, ...]
+    """Types it reads, the principal one first."""
+
+    @abstractmethod
+    def read(self, source: Source, options: ReadOptions, context: Context) -> document_pb2.Document:
+        """Turn the source into elements in reading order.
+
+        Fills title, authors, page_count, language, create_time, elements and issues; media type and digest are the caller's.
+        Calls `context.check` at least once a page, and `context.progress` where the format has pages. A page that cannot be
+        read becomes an issue, and the rest is kept. Formats without pages ignore the page range.
+
+        Raises:
+            HandlerFailure: DOCUMENT_MALFORMED, DOCUMENT_ENCRYPTED, or INVALID_OPTIONS for a page range outside the document.
+            Cancelled: the attempt was asked to stop.
+        """
+
+
+_READERS: dict[str, str] = {
+    "text/plain": "ingest_server.handlers.text:TextReader",
+    "text/markdown": "ingest_server.handlers.markdown:MarkdownReader",
+    "text/html": "ingest_server.handlers.html:HtmlReader",
+    "application/pdf": "ingest_server.handlers.pdf.reader:PdfReader",
+}
+"""Media type → module:class. Names, so that knowing what can be read does not load what reads it."""
+
+_made: dict[str, DocumentReader] = {}
+
+
+def supported_media_types() -> tuple[str, ...]:
+    """Media types that can be read, sorted."""
+    return tuple(sorted(_READERS))
+
+
+def reader_for(media_type: str) -> DocumentReader:
+    """The reader of a media type, made at first use.
+
+    Raises:
+        HandlerFailure: MEDIA_TYPE_NOT_SUPPORTED, code UNIMPLEMENTED, with the type and what is supported.
+    """
+    target = _READERS.get(media_type)
+    if target is None:
+        supported = ", ".join(supported_media_types())
+        what = f'a document of type "{media_type}"' if media_type else "a document whose type neither bytes nor name tell"
+        raise HandlerFailure(
+            f"No reader for {what}. Supported: {supported}. Convert the document, or declare its media type.",
+            reason=Reason.MEDIA_TYPE_NOT_SUPPORTED,
+            code=Code.UNIMPLEMENTED,
+            retryable=False,
+            metadata={"media_type": media_type, "supported": supported},
+        )
+    reader = _made.get(target)
+    if reader is None:
+        module, _, name = target.partition(":")
+        reader = _made[target] = getattr(importlib.import_module(module), name)()
+    return reader
+
+
+def load_all() -> None:
+    """Make every reader, and with it load every library, so that workers forked afterwards share them."""
+    for media_type in _READERS:
+        reader_for(media_type)
