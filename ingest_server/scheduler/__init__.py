@@ -1,0 +1,1 @@
+"""Who runs next, and what follows from how it ended."""
