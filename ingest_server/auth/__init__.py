@@ -1,0 +1,1 @@
+"""Who may call, and how much: credentials become a `Caller`, tenants have quotas."""

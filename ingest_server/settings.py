@@ -1,0 +1,281 @@
+"""All settings of the server: one frozen object; each field with its meaning, default, reason and limits.
+
+Where the values come from (flags, environment, file) is the business of `settings_sources.py`. Units are the last word of a name.
+A field marked `live` can be changed while the server runs (SIGHUP reads the sources again); the others need a restart.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any
+
+from ingest_server.settings_rules import Fault, auth_is_on, faults_between
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+HOUR_SECONDS = 3_600.0
+DAY_SECONDS = 86_400.0
+
+SETTING = "ingest_setting"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingInfo:
+    """What is known of a field besides its name, type and default.
+
+    Attributes:
+        doc: one or two sentences for `--help`, with the reason of the default where it is not plain.
+        least, most: smallest and largest value, both allowed; None: no such limit.
+        choices: the only values allowed; empty: any.
+        live: may change while the server runs.
+        secret: never printed, and no flag: a command line is readable by every user of the machine.
+    """
+
+    doc: str
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+    live: bool = False
+    secret: bool = False
+
+
+def setting(default: Any, doc: str, **info: Any) -> Any:
+    """Declare a field. `default` is a value, or a callable that makes one."""
+    metadata: Mapping[str, SettingInfo] = MappingProxyType({SETTING: SettingInfo(doc, **info)})
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def usable_processors() -> int:
+    """Processors this process may use: fewer than the machine has under `taskset` or in a container with a CPU set."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class SettingsError(ValueError):
+    """Some values are wrong. `faults` lists all of them, in the order of the fields."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in faults))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The configuration of one server. Values are checked when it is made: SettingsError names all faults at once."""
+
+    # ------------------------------------------------------------------------------------------------------------ the server
+    listen: str = setting("127.0.0.1:50051", "Where to serve gRPC: HOST:PORT (port 0 picks one) or unix:PATH.")
+    insecure_listen_anywhere: bool = setting(
+        False, "Serve beyond loopback although authentication is off: whoever reaches the port may run jobs."
+    )
+    data_dir: str = setting("ingest-data", "Folder for the store, blobs and spooled inputs. Made if missing.")
+    store: str = setting("sqlite", "Where jobs live. memory forgets them at the end.", choices=("sqlite", "memory"))
+    drain_seconds: float = setting(
+        30.0, "At SIGTERM running jobs get so long to end; then they are handed back.", least=0, most=HOUR_SECONDS, live=True
+    )
+    log_level: str = setting("info", "Least severe lines logged.", choices=("debug", "info", "warning", "error"), live=True)
+    log_format: str = setting(
+        "json", "Form of the lines on stderr: json for machines, text for people.", choices=("json", "text")
+    )
+    metrics_listen: str = setting("", "Where to serve Prometheus metrics over HTTP: HOST:PORT. Empty: nowhere.")
+
+    # ------------------------------------------------------------------------------------------------------------ who may call
+    tls_cert: str = setting("", "PEM file with the server's certificate chain. Turns TLS on; needs tls_key.")
+    tls_key: str = setting("", "PEM file with the private key of tls_cert.")
+    tls_client_ca: str = setting("", "PEM file with the authorities whose client certificates are accepted (mTLS).")
+    tokens_file: str = setting("", "TOML file with bearer tokens, certificates, tenants and quotas. Read again at SIGHUP.")
+    auth_token: str = setting(
+        "", "One bearer token that may do everything, where a tokens_file is too much.", secret=True, live=True
+    )
+
+    # ------------------------------------------------------------------------------------------------------------ the engine
+    workers: int = setting(usable_processors, "Worker processes; by default one per processor.", least=1, most=1_024, live=True)
+    handlers: tuple[str, ...] = setting((), "Python modules that define handlers, besides those built in.")
+    preload_modules: tuple[str, ...] = setting((), "Modules imported once, before the workers are forked, and shared by them.")
+    worker_start_seconds: float = setting(
+        60.0, "Longest time to load handlers and preloads: a large model takes tens of seconds.", least=1, most=HOUR_SECONDS
+    )
+    async_concurrency: int = setting(64, "Attempts of async handlers one worker runs side by side.", least=1, most=4_096)
+    jobs_per_worker_max: int = setting(
+        0, "A worker is replaced after so many jobs, against slow leaks. 0: never.", least=0, most=1_000_000_000
+    )
+    frame_jobs_max: int = setting(
+        256, "Most jobs in one frame to a worker: beyond 256 the frame's own cost no longer shows.", least=1, most=10_000
+    )
+    frame_target_seconds: float = setting(
+        0.003,
+        "A frame holds jobs worth about this much run time: a few round trips, so none waits long behind others.",
+        least=0.0001,
+        most=10,
+    )
+    frame_bytes_max: int = setting(
+        256 * KIB, "A frame to a worker is closed when it has reached so many bytes.", least=4 * KIB, most=64 * MIB
+    )
+    progress_interval_seconds: float = setting(
+        0.1, "Between two progress reports of one attempt; the newest wins.", least=0.01, most=60
+    )
+
+    # ------------------------------------------------------------------------------------------------------ limits of an attempt
+    attempt_timeout_seconds: float = setting(
+        HOUR_SECONDS, "Longest run of one attempt where the job names none.", least=0.001, most=7 * DAY_SECONDS, live=True
+    )
+    attempt_memory_bytes_max: int = setting(
+        0, "Memory one attempt may add to its worker (address space). 0: no limit.", least=0, most=1 << 50
+    )
+    attempt_cpu_seconds_max: int = setting(
+        0, "Processor time one attempt may use, in whole seconds as the system counts it. 0: no limit.", least=0, most=604_800
+    )
+    cancel_grace_seconds: float = setting(
+        5.0, "Between the steps of a cancel: flag, interrupt, kill.", least=0.01, most=HOUR_SECONDS
+    )
+
+    # ------------------------------------------------------------------------------------------------ retries a job does not name
+    retry_attempts_max: int = setting(3, "Attempts in all.", least=1, most=1_000, live=True)
+    retry_backoff_initial_seconds: float = setting(1.0, "Wait after the first failure.", least=0, most=DAY_SECONDS, live=True)
+    retry_backoff_max_seconds: float = setting(60.0, "No wait is longer.", least=0, most=DAY_SECONDS, live=True)
+    retry_backoff_multiplier: float = setting(2.0, "Factor from one wait to the next.", least=1, most=100, live=True)
+    retry_crashes_max: int = setting(
+        3, "Times a job may kill its worker before it fails: once may be chance, thrice is not.", least=1, most=100, live=True
+    )
+
+    # ------------------------------------------------------------------------------------------------------------ the scheduler
+    lease_seconds: float = setting(
+        30.0, "A lease that is not renewed ends after this; its jobs run again.", least=3, most=HOUR_SECONDS
+    )
+    promote_interval_seconds: float = setting(
+        0.1,
+        "Between searches for jobs whose start, deadline or end of lease has come: starts are so punctual.",
+        least=0.01,
+        most=60,
+    )
+    retention_interval_seconds: float = setting(
+        1.0,
+        "Between clean-ups of what is past its time; each step is small, so writers do not wait.",
+        least=0.1,
+        most=DAY_SECONDS,
+    )
+    priority_ageing_seconds: float = setting(
+        30.0, "Waiting time that is worth one step of priority, so none starves.", least=0.1, most=DAY_SECONDS
+    )
+    queued_jobs_max: int = setting(
+        10_000_000, "Live jobs of all tenants; further submits are refused. The store is measured up to this.", least=1, live=True
+    )
+
+    # ------------------------------------------------------------------------------------------------------------ retention
+    result_ttl_seconds: float = setting(
+        7 * DAY_SECONDS, "Ended jobs are kept so long where they name no time.", least=1, most=366 * DAY_SECONDS, live=True
+    )
+    event_ttl_seconds: float = setting(
+        DAY_SECONDS, "Events are kept so long for resume tokens.", least=60, most=366 * DAY_SECONDS, live=True
+    )
+    blob_ttl_seconds: float = setting(
+        DAY_SECONDS, "Blobs no job refers to are kept so long.", least=60, most=366 * DAY_SECONDS, live=True
+    )
+
+    # ------------------------------------------------------------------------------------------------------------ the store
+    store_pending_bytes_max: int = setting(
+        64 * MIB, "Bytes that may wait for the writer; then submits are refused.", least=MIB, most=64 * GIB
+    )
+    store_pending_calls_max: int = setting(4_096, "Calls that may wait for the writer.", least=1, most=1_000_000)
+    store_pending_reads_max: int = setting(1_024, "Reads that may wait for a connection.", least=1, most=1_000_000)
+    store_readers: int = setting(2, "Connections that read beside the writer.", least=1, most=64)
+
+    # ------------------------------------------------------------------------------------------------------------ sizes
+    message_bytes_max: int = setting(16 * MIB, "Largest message, either way.", least=MIB, most=1 * GIB)
+    submit_items_max: int = setting(1_000, "Jobs in one SubmitJobs call.", least=1, most=10_000)
+    fetch_items_max: int = setting(1_000, "Ids in one call.", least=1, most=10_000)
+    inline_bytes_max: int = setting(
+        256 * KIB, "Larger inputs and outputs are kept as blobs, out of the database.", least=0, most=4 * MIB
+    )
+    disk_free_bytes_min: int = setting(
+        256 * MIB, "With less free space on the disk of the blobs, no more are taken.", least=0, most=1 << 50
+    )
+    blob_bytes_max: int = setting(8 * GIB, "Largest blob.", least=1, most=1 << 50)
+    result_bytes_max: int = setting(1 * GIB, "Largest output of a job.", least=1, most=1 << 50)
+    response_bytes_max: int = setting(
+        3 * MIB, "Aimed-at size of a page or event message: below the 4 MiB that clients take by default.", least=64 * KIB
+    )
+
+    # ------------------------------------------------------------------------------------------------------------ calls
+    wait_seconds_max: float = setting(
+        HOUR_SECONDS, "Longest wait of RunJob and FetchResults.", least=0, most=DAY_SECONDS, live=True
+    )
+    call_seconds_max: float = setting(
+        120.0, "A call whose caller set no deadline ends after this, beyond its wait.", least=1, most=HOUR_SECONDS, live=True
+    )
+    concurrent_calls_max: int = setting(
+        10_000, "Calls under way at once, streams included; further ones are refused.", least=1, most=1_000_000, live=True
+    )
+    concurrent_calls_per_tenant_max: int = setting(
+        5_000, "The same for one tenant, so that none shuts out the others.", least=1, most=1_000_000, live=True
+    )
+    watch_streams_max: int = setting(5_000, "WatchJobs streams at once: about 40 KB each.", least=1, most=1_000_000, live=True)
+    watch_buffer_events_max: int = setting(
+        10_000, "Events that wait for one slow watcher; beyond it gets snapshots instead.", least=100, most=1_000_000
+    )
+    watch_message_events_max: int = setting(1_000, "Events in one message of a watch.", least=1, most=10_000)
+    watch_age_seconds_max: float = setting(
+        HOUR_SECONDS, "A watch stream is closed after this, with its token, so that load can move.", least=1, most=DAY_SECONDS
+    )
+    blob_uploads_max: int = setting(64, "Uploads under way at once.", least=1, most=10_000)
+    blob_upload_idle_seconds: float = setting(
+        60.0, "An upload of which no piece comes for so long is ended; what came is kept.", least=1, most=HOUR_SECONDS
+    )
+    keepalive_seconds: float = setting(
+        60.0, "A silent connection is asked after this whether it lives.", least=1, most=DAY_SECONDS
+    )
+
+    def __post_init__(self) -> None:
+        values = self.values()
+        faults = faults_between(values)
+        for item in fields(self):
+            info: SettingInfo = item.metadata[SETTING]
+            reason = broken_rule(info, values[item.name])
+            if reason:
+                faults.append(Fault("settings", item.name, values[item.name], reason))
+        if faults:
+            raise SettingsError(faults)
+
+    @property
+    def auth_on(self) -> bool:
+        """Whether callers must prove who they are."""
+        return auth_is_on(self.values())
+
+    def with_live_of(self, other: Settings) -> Settings:
+        """These settings, with the live ones of `other`. Raises SettingsError if the mixture is not allowed."""
+        live = {item.name for item in fields(self) if item.metadata[SETTING].live}
+        return replace(self, **{name: getattr(other, name) for name in live})
+
+    def values(self) -> dict[str, Any]:
+        """Every setting by name."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+def broken_rule(info: SettingInfo, value: Any) -> str:
+    """Tell which of a field's own limits `value` breaks, in words; "" if none."""
+    if info.choices and value not in info.choices:
+        return f"must be one of {', '.join(info.choices)}"
+    if info.least is not None and not value >= info.least:
+        return f"must be at least {info.least:,}"
+    if info.most is not None and not value <= info.most:
+        return f"must be at most {info.most:,}"
+    return ""
+
+
+def changed_fields(present: Settings, wanted: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Compare two configurations.
+
+    Returns:
+        Names of the changed fields that a running server can take over, and of those that need a restart.
+    """
+    changed = [item for item in fields(Settings) if getattr(present, item.name) != getattr(wanted, item.name)]
+    live = tuple(item.name for item in changed if item.metadata[SETTING].live)
+    fixed = tuple(item.name for item in changed if not item.metadata[SETTING].live)
+    return live, fixed

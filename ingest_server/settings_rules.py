@@ -1,0 +1,92 @@
+"""Rules that tie several settings together, and what a broken rule is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ingest_server.domain.address import parse_listen
+
+AUTH_TOKEN_CHARACTERS_MIN = 16
+"""Sixteen random letters and digits are about 80 bits: beyond guessing over a network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One wrong value: where it came from, which setting, the value (None: there is none), and the rule it breaks."""
+
+    source: str
+    name: str
+    value: Any
+    rule: str
+
+    def __str__(self) -> str:
+        shown = "" if self.value is None else f" = {self.value!r}"
+        return f"{self.source}: {self.name}{shown} {self.rule}"
+
+
+def auth_is_on(values: Mapping[str, Any]) -> bool:
+    """Whether callers must prove who they are."""
+    return bool(values["tokens_file"] or values["auth_token"] or values["tls_client_ca"])
+
+
+def faults_between(values: Mapping[str, Any]) -> list[Fault]:
+    """Find the rules over several settings that are broken, all of them. `values`: every setting by name."""
+    return [*_address_faults(values), *_security_faults(values), *_order_faults(values)]
+
+
+def _address_faults(values: Mapping[str, Any]) -> list[Fault]:
+    faults = []
+    for name in ("listen", "metrics_listen"):
+        value = values[name]
+        if name == "metrics_listen" and not value:
+            continue
+        try:
+            address = parse_listen(value)
+        except ValueError as error:
+            faults.append(Fault("settings", name, value, str(error)))
+            continue
+        if name == "metrics_listen" and address.path:
+            faults.append(Fault("settings", name, value, "must be HOST:PORT: Prometheus reads no Unix socket"))
+        if name == "listen" and not (address.loopback or auth_is_on(values) or values["insecure_listen_anywhere"]):
+            rule = (
+                "is reachable from other machines while authentication is off: whoever reaches it may run jobs. Set tokens_file, "
+                "auth_token or tls_client_ca; or listen on 127.0.0.1; or say insecure_listen_anywhere"
+            )
+            faults.append(Fault("settings", name, value, rule))
+    return faults
+
+
+def _security_faults(values: Mapping[str, Any]) -> list[Fault]:
+    faults = []
+    if bool(values["tls_cert"]) != bool(values["tls_key"]):
+        missing = "tls_key" if values["tls_cert"] else "tls_cert"
+        present = "tls_cert" if values["tls_cert"] else "tls_key"
+        faults.append(Fault("settings", missing, "", f"must be set together with {present}"))
+    if values["tls_client_ca"] and not values["tls_cert"]:
+        faults.append(
+            Fault("settings", "tls_client_ca", values["tls_client_ca"], "needs tls_cert and tls_key: mTLS is a form of TLS")
+        )
+    if 0 < len(values["auth_token"]) < AUTH_TOKEN_CHARACTERS_MIN:
+        rule = f"must have at least {AUTH_TOKEN_CHARACTERS_MIN} characters: shorter ones can be guessed"
+        faults.append(Fault("settings", "auth_token", "********", rule))
+    return faults
+
+
+_ORDERED = (
+    ("retry_backoff_initial_seconds", "retry_backoff_max_seconds"),
+    ("inline_bytes_max", "response_bytes_max"),
+    ("response_bytes_max", "message_bytes_max"),
+    ("message_bytes_max", "store_pending_bytes_max"),
+    ("inline_bytes_max", "result_bytes_max"),
+)
+"""Pairs of which the first must not exceed the second."""
+
+
+def _order_faults(values: Mapping[str, Any]) -> list[Fault]:
+    return [
+        Fault("settings", low, values[low], f"must not exceed {high} ({values[high]:,})")
+        for low, high in _ORDERED
+        if values[low] > values[high]
+    ]
