@@ -1,0 +1,39 @@
+"""The wire format of protobuf, as far as messages are put together from bytes that are serialized already.
+
+Source: protobuf.dev/programming-guides/encoding. Two properties carry the whole: fields of a message may be concatenated in any
+order, and a submessage that occurs twice is merged.
+"""
+
+from __future__ import annotations
+
+
+def varint(value: int) -> bytes:
+    """Encode a non-negative number, seven bits a byte, the lowest first. Raises ValueError below 0."""
+    if value < 0x80:
+        if value < 0:
+            raise ValueError(f"{value} is negative: it would take ten bytes, and no field here is")
+        return _SHORT[value]
+    parts = bytearray()
+    while value > 0x7F:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)
+
+
+def varint_field(number: int, value: int) -> bytes:
+    """Encode an integer, enum or bool field of 1 … 15; b"" for 0, which proto3 leaves out."""
+    return bytes((number << 3,)) + varint(value) if value else b""
+
+
+def bytes_field(number: int, data: bytes) -> bytes:
+    """Encode a string, bytes or submessage field of 1 … 15, also when empty: for a submessage that means present."""
+    return bytes((number << 3 | 2,)) + varint(len(data)) + data
+
+
+def text_field(number: int, text: str) -> bytes:
+    """Encode a string field of 1 … 15; b"" for "", which proto3 leaves out."""
+    return bytes_field(number, text.encode("utf-8")) if text else b""
+
+
+_SHORT = [bytes((value,)) for value in range(0x80)]
