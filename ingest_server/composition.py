@@ -1,0 +1,125 @@
+"""From settings to what each part is given: one function per part, no decisions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ingest_server.engines.local.limits import LocalEngineLimits
+from ingest_server.jobs.server import ServerLimits
+from ingest_server.scheduler.scheduler import SchedulerLimits
+from ingest_server.settings import Settings
+from ingest_server.wire.limits import SpecDefaults, WireLimits
+from ingest_server.wire.transport import Listener, TlsMaterial, TransportOptions
+
+
+def store_limits(settings: Settings) -> dict[str, Any]:
+    """Bounds of the store."""
+    return {
+        "pending_bytes_max": settings.store_pending_bytes_max,
+        "pending_commands_max": settings.store_pending_calls_max,
+        "pending_reads_max": settings.store_pending_reads_max,
+        "reader_threads": settings.store_readers,
+    }
+
+
+def engine_limits(settings: Settings) -> LocalEngineLimits:
+    """Bounds of the local engine."""
+    return LocalEngineLimits(
+        inline_bytes_max=settings.inline_bytes_max,
+        result_bytes_max=settings.result_bytes_max,
+        cancel_grace_seconds=settings.cancel_grace_seconds,
+        attempt_memory_bytes_max=settings.attempt_memory_bytes_max,
+        attempt_cpu_seconds_max=settings.attempt_cpu_seconds_max,
+        async_concurrency=settings.async_concurrency,
+        max_jobs_per_worker=settings.jobs_per_worker_max,
+        frame_jobs_max=settings.frame_jobs_max,
+        frame_run_us=int(settings.frame_target_seconds * 1_000_000),
+        frame_bytes=settings.frame_bytes_max,
+        progress_interval_seconds=settings.progress_interval_seconds,
+        start_timeout_seconds=settings.worker_start_seconds,
+    )
+
+
+def scheduler_limits(settings: Settings) -> SchedulerLimits:
+    """Spans of time of the scheduler."""
+    return SchedulerLimits(
+        lease_seconds=settings.lease_seconds,
+        promote_interval_seconds=settings.promote_interval_seconds,
+        retention_interval_seconds=settings.retention_interval_seconds,
+        event_ttl_seconds=settings.event_ttl_seconds,
+    )
+
+
+def wire_limits(settings: Settings) -> WireLimits:
+    """Bounds of calls."""
+    return WireLimits(
+        message_bytes_max=settings.message_bytes_max,
+        submit_items_max=settings.submit_items_max,
+        fetch_items_max=settings.fetch_items_max,
+        inline_bytes_max=settings.inline_bytes_max,
+        blob_bytes_max=settings.blob_bytes_max,
+        response_bytes_max=settings.response_bytes_max,
+        watch_events_max=settings.watch_message_events_max,
+        wait_seconds_max=settings.wait_seconds_max,
+        concurrent_calls_max=settings.concurrent_calls_max,
+        concurrent_calls_per_tenant_max=settings.concurrent_calls_per_tenant_max,
+        streams_max=settings.watch_streams_max,
+        call_seconds_max=settings.call_seconds_max,
+    )
+
+
+def spec_defaults(settings: Settings) -> SpecDefaults:
+    """What jobs get that name nothing."""
+    return SpecDefaults(
+        attempt_timeout_seconds=settings.attempt_timeout_seconds,
+        result_ttl_seconds=settings.result_ttl_seconds,
+        retry_attempts_max=settings.retry_attempts_max,
+        retry_backoff_initial_seconds=settings.retry_backoff_initial_seconds,
+        retry_backoff_max_seconds=settings.retry_backoff_max_seconds,
+        retry_backoff_multiplier=settings.retry_backoff_multiplier,
+        retry_crashes_max=settings.retry_crashes_max,
+    )
+
+
+def server_limits(settings: Settings) -> ServerLimits:
+    """What clients are told."""
+    return ServerLimits(
+        message_bytes_max=settings.message_bytes_max,
+        submit_items_max=settings.submit_items_max,
+        fetch_items_max=settings.fetch_items_max,
+        inline_bytes_max=settings.inline_bytes_max,
+        blob_bytes_max=settings.blob_bytes_max,
+        result_bytes_max=settings.result_bytes_max,
+        response_bytes_max=settings.response_bytes_max,
+        wait_max_seconds=settings.wait_seconds_max,
+        blob_ttl_seconds=settings.blob_ttl_seconds,
+        result_ttl_seconds=settings.result_ttl_seconds,
+        event_ttl_seconds=settings.event_ttl_seconds,
+        cancel_grace_seconds=settings.cancel_grace_seconds,
+        priority_ageing_seconds=settings.priority_ageing_seconds,
+    )
+
+
+def transport_options(settings: Settings) -> TransportOptions:
+    """Bounds of connections."""
+    return TransportOptions(message_bytes_max=settings.message_bytes_max, keepalive_seconds=settings.keepalive_seconds)
+
+
+def listener(settings: Settings) -> Listener:
+    """Where to listen, with TLS if there is a certificate. Raises OSError, which names the setting, if a file cannot be read."""
+    if not settings.tls_cert:
+        return Listener(settings.listen)
+    material = TlsMaterial(
+        _content("tls_cert", settings.tls_cert),
+        _content("tls_key", settings.tls_key),
+        _content("tls_client_ca", settings.tls_client_ca),
+    )
+    return Listener(settings.listen, material)
+
+
+def _content(name: str, path: str) -> bytes:
+    try:
+        return Path(path).read_bytes() if path else b""
+    except OSError as error:
+        raise OSError(error.errno, f"{name} {path} cannot be read: {error.strerror}") from error
