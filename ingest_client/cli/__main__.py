@@ -1,0 +1,7 @@
+"""`python -m ingest_client.cli`."""
+
+import sys
+
+from ingest_client.cli.main import main
+
+sys.exit(main())

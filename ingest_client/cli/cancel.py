@@ -1,0 +1,25 @@
+"""`ingest cancel`: ask jobs to end."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ingest_client.cli.actions import tell
+from ingest_client.cli.options import add_selection, connected, selection
+from ingest_client.cli.printer import Printer
+
+
+def register(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser("cancel", help="ask jobs to end", description="Ask jobs to end.")
+    add_selection(parser, "cancel")
+    parser.add_argument("--reason", default="", help="kept with the jobs")
+    parser.set_defaults(execute=execute)
+
+
+async def execute(arguments: argparse.Namespace, printer: Printer) -> int:
+    """Print one line per job."""
+    chosen = selection(arguments)
+    async with connected(arguments) as client:
+        return tell(await client.cancel(chosen, reason=arguments.reason), printer)

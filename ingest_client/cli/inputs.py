@@ -1,0 +1,166 @@
+"""From arguments to jobs: files, folders, patterns, stdin, and files of job descriptions."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+
+from ingest.v1 import job_pb2
+from ingest_client.cli.options import UsageError, pairs
+from ingest_client.inputs import Input
+from ingest_client.specs import JobSpec, spec_from_proto
+from ingest_client.task import Task, custom, extract
+
+_PATTERN_LETTERS = frozenset("*?[")
+
+
+def register(parser: argparse.ArgumentParser) -> None:
+    """Options that say what to submit and how it shall run."""
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="files, folders with --recursive, patterns; - reads stdin")
+    parser.add_argument("--recursive", "-r", action="store_true", help="take all files of folders, hidden ones left out")
+    parser.add_argument("--file", type=Path, metavar="JSON", help='jobs as JSON, a list or one a line; "path" names a file')
+    parser.add_argument("--name", default="stdin", help="name of what comes from stdin")
+    parser.add_argument("--media-type", default="", help="media type of the inputs, where it is not that of their names")
+    parser.add_argument("--handler", default="", metavar="NAME", help="run this handler instead of extract")
+    parser.add_argument("--option", action="append", default=[], metavar="K=V", help="option of the handler; JSON, or text")
+    parser.add_argument("--password", default="", help="of encrypted documents")
+    parser.add_argument("--pages", default="", metavar="FIRST-LAST", help="only these pages: 3, 2-5, 7- or -4")
+    parser.add_argument("--label", action="append", default=[], metavar="K=V", help="label to filter by")
+    parser.add_argument("--queue", default="", help="queue to wait in")
+    parser.add_argument("--priority", type=int, default=None, help="0 (last) to 9 (first); default 5")
+
+
+def jobs_from(arguments: argparse.Namespace) -> Iterator[JobSpec]:
+    """Check the arguments now, then give one job after the other as they are drawn.
+
+    Raises:
+        UsageError: nothing to submit, a path that does not exist, options that cannot be read.
+    """
+    if not arguments.paths and arguments.file is None:
+        raise UsageError("nothing to submit: name files, folders with --recursive, - for stdin, or --file jobs.json")
+    shape = JobSpec(
+        tasks=_task(arguments),
+        queue=arguments.queue,
+        priority=arguments.priority,
+        labels=pairs(arguments.label, "--label"),
+    )
+    places = [place for path in arguments.paths for place in _places(path, arguments.recursive)]
+    described = _described(arguments.file) if arguments.file is not None else []
+    return _jobs(places, described, shape, arguments)
+
+
+def _jobs(places: list[str], described: list[JobSpec], shape: JobSpec, arguments: argparse.Namespace) -> Iterator[JobSpec]:
+    yield from described
+    for place in places:
+        if place == "-":
+            data = sys.stdin.buffer.read()
+            yield shape.with_input(Input(media_type=arguments.media_type, name=arguments.name, data=data))
+        elif os.path.isdir(place):
+            for path in _walk(Path(place)):
+                yield shape.with_input(Input.file(path, media_type=arguments.media_type))
+        else:
+            yield shape.with_input(Input.file(place, media_type=arguments.media_type))
+
+
+def _task(arguments: argparse.Namespace) -> Task:
+    given = pairs(arguments.option, "--option")
+    if not arguments.handler:
+        if given:
+            raise UsageError("--option needs --handler; extract takes --password and --pages")
+        first, last = _pages(arguments.pages)
+        return extract(password=arguments.password, first_page=first, last_page=last)
+    if arguments.password or arguments.pages:
+        raise UsageError("--password and --pages are for extract; another handler takes --option K=V")
+    return custom(arguments.handler, **{key: _json_or_text(value) for key, value in given.items()})
+
+
+def _pages(text: str) -> tuple[int, int]:
+    """First and last page; 0 for an end that is left open.
+
+    Raises:
+        UsageError: it is no range of pages.
+    """
+    match = re.fullmatch(r"(\d{0,9})(-?)(\d{0,9})", text.replace(" ", ""))
+    first, dash, last = match.groups() if match is not None else ("", "", "")
+    pages = int(first or 0), int((last if dash else first) or 0)
+    if text and (not any(pages) or "0" in (first, last) or 0 < pages[1] < pages[0]):
+        raise UsageError(f"--pages {text!r}: expected a page or a range from 1 on, such as 3, 2-5, 7- or -4")
+    return pages
+
+
+def _json_or_text(value: str) -> Any:
+    """`3`, `true`, `[1, 2]` are what they look like; all else is text."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _places(path: str, recursive: bool) -> list[str]:
+    """One argument as existing files and folders; the shell may have left a pattern alone, because it was quoted."""
+    if path == "-" or os.path.isfile(path):
+        return [path]
+    if os.path.isdir(path):
+        if not recursive:
+            raise UsageError(f"{path} is a folder; add --recursive to take the files in it")
+        return [path]
+    if _PATTERN_LETTERS.intersection(path):
+        found = [each for each in sorted(glob.glob(path, recursive=True)) if recursive or os.path.isfile(each)]
+        if found:
+            return found
+        raise UsageError(f"no file matches {path!r}")
+    if os.path.exists(path):
+        return [path]
+    raise UsageError(f"{path} does not exist")
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """All files below `folder`, sorted, hidden ones and hidden folders left out; one folder is held in memory at a time."""
+    for where, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield Path(where, name)
+
+
+def _described(path: Path) -> list[JobSpec]:
+    """Jobs of a JSON file: a list of `JobSpec` in protojson, or one per line. `"path"` beside them names the input file.
+
+    Raises:
+        UsageError: it cannot be read, with the number of the job at fault.
+    """
+    try:
+        text = path.read_text("utf-8")
+        stripped = text.lstrip()
+        raw = json.loads(text) if stripped.startswith("[") else [json.loads(line) for line in text.splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read jobs from {path}: {error}") from error
+    jobs: list[JobSpec] = []
+    for number, each in enumerate(raw, 1):
+        try:
+            jobs.append(_job_from_json(each, path.parent))
+        except (json_format.ParseError, TypeError, ValueError, AttributeError) as error:
+            raise UsageError(f"{path}, job {number}: {error}") from error
+    return jobs
+
+
+def _job_from_json(given: dict[str, Any], folder: Path) -> JobSpec:
+    fields = dict(given)
+    source = fields.pop("path", None)
+    message = json_format.ParseDict(fields, job_pb2.JobSpec())
+    spec = spec_from_proto(message)
+    payload = message.input
+    if source is not None:
+        return spec.with_input(Input.file(folder / source, media_type=payload.media_type, name=payload.name))
+    if payload.data:
+        return spec.with_input(Input(payload.media_type, payload.name, dict(payload.metadata), data=payload.data))
+    return spec

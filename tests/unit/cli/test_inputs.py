@@ -1,0 +1,37 @@
+"""Arguments that become the tasks of jobs, and what is said when nothing is found."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ingest_client.cli import inputs, main
+from tests.unit.cli.conftest import Ran
+
+
+@pytest.mark.parametrize(
+    ("pages", "first", "last"), [("", 0, 0), ("3", 3, 3), ("2-5", 2, 5), ("7-", 7, 0), ("-4", 0, 4), ("2 - 2", 2, 2)]
+)
+def test_pages_become_a_range(tmp_path: Path, pages: str, first: int, last: int) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"%PDF")
+    parser = argparse.ArgumentParser()
+    inputs.register(parser)
+    (job,) = inputs.jobs_from(parser.parse_args([str(tmp_path / "a.pdf"), f"--pages={pages}"]))
+    extract = job.to_proto().tasks[0].extract
+    assert (extract.first_page, extract.last_page) == (first, last)
+
+
+def test_a_folder_without_files_is_no_fault_but_told(ingest: Callable[..., Ran], tmp_path: Path) -> None:
+    ran = ingest("submit", "--recursive", str(tmp_path))
+    assert ran.status == 0
+    assert "no file was found" in ran.err
+
+
+def test_the_version_needs_no_server(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("ingest")
