@@ -1,0 +1,77 @@
+"""Real documents through the service: what the script put in comes out, and what is broken fails alone, in words."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.v1 import document_pb2
+from ingest_client import Client, JobSpec, JobState, extract
+from tests.acceptance.server.server_process import ROOT, environment
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample documents."""
+    folder = tmp_path_factory.mktemp("documents")
+    script = [sys.executable, str(ROOT / "scripts" / "sample_documents"), str(folder)]
+    subprocess.run(script, check=True, cwd=ROOT, env=environment(), timeout=60)
+    return folder
+
+
+def texts(document: document_pb2.Document) -> str:
+    return " ".join(element.text.text for element in document.elements if element.HasField("text"))
+
+
+async def test_samples_come_out_as_they_were_made(client: Client, documents: Path) -> None:
+    manifest: list[dict[str, Any]] = json.loads((documents / "manifest.json").read_text(encoding="utf-8"))
+    readable = [entry for entry in manifest if not entry.get("error") and not entry.get("password")]
+    assert len(readable) >= 4
+    batch = await client.submit([JobSpec(documents / entry["file"]) for entry in readable])
+    batch.raise_for_refused()
+    for entry, result in zip(readable, await client.wait(batch), strict=True):
+        assert result.succeeded, (entry["file"], result.error)
+        document = await result.document()
+        if entry.get("title"):
+            assert document.title == entry["title"]
+        if entry.get("pages"):
+            assert document.page_count == entry["pages"]
+        found = " ".join(texts(document).split())
+        for element in entry.get("elements", ()):
+            if element.get("text"):
+                assert " ".join(element["text"].split()) in found, (entry["file"], element)
+
+
+async def test_encrypted_and_malformed_fail_alone(client: Client, documents: Path) -> None:
+    manifest: list[dict[str, Any]] = json.loads((documents / "manifest.json").read_text(encoding="utf-8"))
+    (locked,) = [entry for entry in manifest if entry.get("password")][:1]
+    good = next(entry for entry in manifest if entry["file"].endswith(".pdf") and not entry.get("password"))
+    torn = (documents / good["file"]).read_bytes()[:300]
+    batch = await client.submit(
+        [
+            JobSpec(documents / locked["file"]),
+            JobSpec(documents / locked["file"], extract(password="wrong")),
+            JobSpec(documents / locked["file"], extract(password=locked["password"])),
+            JobSpec(torn),
+            JobSpec(b"%PDF-1.4 " + b"\x00" * 5_000),
+            JobSpec(b"\x7fELF" + bytes(range(256)) * 10),
+            JobSpec(b""),
+            JobSpec(documents / good["file"]),
+        ]
+    )
+    results = await client.wait(batch)
+    reasons = [result.error.reason if result.error else "" for result in results]
+    assert reasons[:5] == ["DOCUMENT_ENCRYPTED", "DOCUMENT_ENCRYPTED", "", "DOCUMENT_MALFORMED", "DOCUMENT_MALFORMED"]
+    assert reasons[5] == "MEDIA_TYPE_NOT_SUPPORTED"
+    assert reasons[7] == ""
+    for result in results[:2]:
+        assert result.error is not None
+        assert "password" in result.error.message
+    assert {result.state for result in results[3:6]} == {JobState.FAILED}
+    for job_id in batch.job_ids:
+        assert (await client.get(job_id)).attempt == 1, "a damaged document stays damaged: it must not be tried again"
