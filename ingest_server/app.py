@@ -276,7 +276,11 @@ class App:
             return
         server = MetricsServer(self._metrics.registry)
         address = parse_listen(self.settings.metrics_listen)
-        port = await server.start(address.host, address.port)
+        try:
+            port = await server.start(address.host, address.port)
+        except OSError as error:
+            message = f"metrics_listen {address} cannot be listened on (taken, or not of this machine); free it or choose another"
+            raise OSError(error.errno, message) from error
         stack.push_async_callback(server.stop)
         log.info("metrics on %s:%d", address.host, port)
 

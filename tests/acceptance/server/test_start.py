@@ -73,6 +73,14 @@ def test_a_port_serves_one_server(server: ServerProcess, tmp_path: Path) -> None
     assert server.address in second.err
 
 
+def test_a_taken_port_of_the_metrics_is_named(server: ServerProcess, tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    ended = run_to_end("--listen", "127.0.0.1:0", "--data-dir", data, "--metrics-listen", server.address)
+    assert ended.status == 1
+    assert f"metrics_listen {server.address}" in ended.err
+    assert "Traceback" not in ended.err
+
+
 def read_page(url: str) -> str:
     """GET."""
     with urllib.request.urlopen(url, timeout=10) as answer:
