@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ingest.v1 import document_pb2, job_pb2, job_service_pb2
+from ingest.v1 import document_pb2, job_service_pb2
 from ingest_client._blobs import Blobs
 from ingest_client._convert import output_from_proto, state_from_proto
 from ingest_client.document import DOCUMENT_MEDIA_TYPE, document_text
@@ -134,13 +134,6 @@ def result_from_fetched(fetched: job_service_pb2.FetchedResult, blobs: Blobs) ->
     output = output_from_proto(fetched.output) if fetched.HasField("output") else None
     error = job_error_from_status(fetched.error) if fetched.HasField("error") else None
     return JobResult(fetched.job_id, state_from_proto(fetched.state), output, error, blobs)
-
-
-def result_from_job(job: job_pb2.Job, blobs: Blobs) -> JobResult:
-    """From a job in full view."""
-    output = output_from_proto(job.output) if job.HasField("output") else None
-    error = job_error_from_status(job.error) if job.HasField("error") else None
-    return JobResult(job.job_id, state_from_proto(job.state), output, error, blobs)
 
 
 def _write(path: Path, data: bytes) -> None:

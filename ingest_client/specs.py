@@ -187,9 +187,7 @@ def spec_from_proto(message: job_pb2.JobSpec) -> JobSpec:
         fairness_key=message.fairness_key,
         concurrency_key=message.concurrency_key,
         dedupe_key=message.dedupe_key,
-        callbacks=tuple(
-            Callback(each.url, tuple(job_pb2.JobState.Name(event) for event in each.events)) for each in message.callbacks
-        ),
+        callbacks=tuple(_callback(each) for each in message.callbacks),
         **_times(message),
     )
 

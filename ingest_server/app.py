@@ -58,7 +58,7 @@ from ingest_server.observability.metrics_http import MetricsServer
 from ingest_server.scheduler.load import read_load
 from ingest_server.scheduler.scheduler import SETTLE_SECONDS_MAX, Scheduler
 from ingest_server.scheduler.statistics import Rate, SchedulerStatistics
-from ingest_server.settings import Settings
+from ingest_server.settings import Settings, changed_fields
 from ingest_server.store.blobs.files import FileBlobStore
 from ingest_server.store.registry import create_store
 from ingest_server.wire.call_counter import CallCounter
@@ -172,10 +172,9 @@ class App:
             **store_limits(settings),
         )
         self._hub = EventHub(clock, buffer_events_max=settings.watch_buffer_events_max)
-        self._counts = LiveCounts(self._store, self._quotas)
+        self._counts = LiveCounts(self._store, self._quotas, JobCounter(self._metrics))
         self._queues = QueueTable(self._store)
         self._store.subscribe(self._hub.on_changes)
-        self._store.subscribe(JobCounter(self._metrics).on_changes)
         blob_files = FileBlobStore(folder / "blobs", free_bytes_min=settings.disk_free_bytes_min)
         stack.callback(blob_files.close)
         blob_limits = BlobLimits(
@@ -222,7 +221,7 @@ class App:
         groups = await self._store.groups()
         self._hub.learn_groups({number: key for number, (key, _) in groups.items()})
         self._hub.position = (await self._store.span())[1]
-        self._quotas.restore(await self._counts.load(now_us))
+        self._quotas.restore(await self._counts.load(groups, now_us))
         self._scheduler.start()
 
     def _use_cases(self, names: BatchNames) -> UseCases:
@@ -328,6 +327,9 @@ class App:
                 configuration.swap(limits=wire_limits(self.settings), defaults=spec_defaults(self.settings))
                 self._quotas.replace(credentials.quotas)
 
+            fixed = changed_fields(self.settings, settings)[1]
+            if fixed:
+                log.warning("changed settings that need a restart were left as they were: %s", ", ".join(fixed))
             await self._wire.reconfigure(change)
             self._scheduler.dispatcher.reconfigure()
             logging.getLogger().setLevel(self.settings.log_level.upper())

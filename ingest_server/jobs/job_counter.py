@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ingest_server.domain.job import TERMINAL_STATES, JobState
 from ingest_server.observability.metrics import Metrics
-from ingest_server.store.records import Changes
 
-_STATES = max(JobState) + 1
+STATE_SLOTS = max(JobState) + 1
+"""Length of a list of counts by the number of the state."""
 
 
 class JobCounter:
-    """Counts jobs and attempts, one pass over the events of a commit."""
+    """Counts jobs and attempts in the metrics; told of each commit by `LiveCounts`, which looks at its events."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._newest_seq = 0
         # Looked up once: with labels it takes 1 µs, and there are many commits.
         self._ended = {int(state): metrics.jobs_ended_total.labels(state.name) for state in TERMINAL_STATES}
 
-    def on_changes(self, changes: Changes) -> None:
-        """Listener of the store."""
-        if not changes.events:
-            return
-        newest, created = self._newest_seq, 0
-        states = [0] * _STATES
-        for event in changes.events:
-            states[event[5]] += 1
-            if event[1] > newest:
-                newest = event[1]
-                created += 1
-        self._newest_seq = newest
+    def count(self, states: Sequence[int], created: int) -> None:
+        """A commit has brought so many jobs into each state (`STATE_SLOTS`), of them `created` new ones."""
         metrics = self._metrics
         metrics.commits_total.inc()
         metrics.jobs_created_total.inc(created)

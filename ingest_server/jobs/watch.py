@@ -144,7 +144,6 @@ class _Stream:
         self._clock = clock
         self._resolved = resolved
         self._watcher = watcher
-        self._with_output = with_output
         self._detail = Detail.OUTPUT if with_output else Detail.BASIC
         self._ends_at = clock.monotonic() + age_seconds_max
         self._told = watcher.start
@@ -276,8 +275,7 @@ class _Stream:
         for row in page.rows:
             event = wanted[row.job_id]
             if row.revision == event.revision:
-                event.failure, event.progress = row.failure, row.progress
-                event.output = row.output if self._with_output else b""
+                event.failure, event.progress, event.output = row.failure, row.progress, row.output
 
     def _wants(self, state: JobState) -> bool:
         return state.terminal or not self._watcher.terminal_only

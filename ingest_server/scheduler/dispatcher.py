@@ -131,13 +131,12 @@ class Dispatcher:
                 self._fair.charge(group, -count)
             raise
         self._give_back(wanted, lease.jobs)
-        if lease.jobs:
-            self._statistics.wait.add((now_us - lease.jobs[0][8]) * 1e-6)
         if not lease.jobs:
             self._groups_stale = True  # our counts are off: read them again before the next try
             self._wake.set()
             await self._clock.sleep(STORE_RETRY_SECONDS)
             return False
+        self._statistics.wait.add((now_us - lease.jobs[0][8]) * 1e-6)
         self._start(lease.number, lease.jobs)
         return True
 
@@ -206,15 +205,17 @@ class Dispatcher:
             self._wake.set()
             return
         leased: list[LeasedJob] = []
+        counts: dict[int, int] = {}
         for index, seq in answer.leased:
             policy_index, _, payload, _, _ = jobs[index]
             policy = policies[policy_index]
             group = answer.groups[policy_index]
-            if self._fair.leaf(group) is None:
-                self._fair.add_group(group, policy.tenant, policy.queue, policy.fairness_key)
+            counts[policy_index] = counts.get(policy_index, 0) + 1
             leased.append((seq, answer.job_ids[index], group, policy.spec, payload, 1, 0, policy.deadline_us, now_us))
-        for job in leased:
-            self._fair.charge(job[2], 1)
+        for policy_index, count in counts.items():
+            policy, group = policies[policy_index], answer.groups[policy_index]
+            self._fair.add_group(group, policy.tenant, policy.queue, policy.fairness_key)  # it may have been forgotten
+            self._fair.charge(group, count)
         self._start(answer.lease, leased)
         self._statistics.wait.add((self._clock.now_us() - now_us) * 1e-6)
         if len(leased) < granted:

@@ -111,10 +111,6 @@ class FairShare:
         if leaf.ready:
             self._activate(leaf)
 
-    def ready(self) -> int:
-        """Jobs that can be leased, in all groups."""
-        return sum(leaf.ready for leaf in self._leaves.values())
-
     def has_ready(self) -> bool:
         """Whether any job may be waiting, limits aside."""
         return bool(self._root.heap)

@@ -133,10 +133,6 @@ class Scheduler:
         """Attempts that are out."""
         return len(self._inflight)
 
-    def ready_count(self) -> int:
-        """Jobs that can be leased now."""
-        return self._fair.ready()
-
     def _loop_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.critical("%s ended by a fault", task.get_name(), exc_info=error)

@@ -58,7 +58,6 @@ class StoreCapabilities:
         name: of the engine.
         durable: survives the end of the process.
         shared: several servers may use one at a time.
-        blobs_need_files: keeps blobs in files of the local disk.
     """
 
     name: str

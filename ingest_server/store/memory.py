@@ -50,10 +50,12 @@ class MemoryStore(MemoryReads):
     # ---- life
 
     async def open(self, now_us: int) -> None:
+        """See `JobStore.open`."""
         self._opened = True
         self._queues[DEFAULT_QUEUE] = QueueRow(DEFAULT_QUEUE, 1, 0, 0.0, False)
 
     async def close(self) -> None:
+        """See `JobStore.close`."""
         self._opened = False
 
     def subscribe(self, listener: Listener) -> None:
@@ -69,6 +71,7 @@ class MemoryStore(MemoryReads):
     # ---- writes
 
     async def submit(self, batch: SubmitBatch, now_us: int) -> SubmitAnswer:
+        """See `JobStore.submit`."""
         state = self._state()
         stored = self._requests.get((batch.tenant, batch.request_id)) if batch.request_id else None
         if stored is not None and now_us - stored[1] < _REQUEST_ID_KEPT_US:
@@ -184,6 +187,7 @@ class MemoryStore(MemoryReads):
         return [(index, job.seq) for index, job in able]
 
     async def lease(self, wanted: Sequence[tuple[int, int]], until_us: int, now_us: int) -> Lease:
+        """See `JobStore.lease`."""
         state = self._state()
         taken: list[LeasedJob] = []
         number = 0
@@ -215,6 +219,7 @@ class MemoryStore(MemoryReads):
         return Lease(number, taken)
 
     async def heartbeat(self, leases: Sequence[int], until_us: int, now_us: int) -> Sequence[int]:
+        """See `JobStore.heartbeat`."""
         state = self._state()
         for number in leases:
             if number in state.leases:
@@ -223,6 +228,7 @@ class MemoryStore(MemoryReads):
         return [number for number in leases if number not in state.leases]
 
     async def settle(self, settlements: Sequence[Settlement], now_us: int) -> Sequence[int]:
+        """See `JobStore.settle`."""
         state = self._state()
         refused: list[int] = []
         for index, settlement in enumerate(settlements):
@@ -279,6 +285,7 @@ class MemoryStore(MemoryReads):
         self._held.wait(job)
 
     async def cancel(self, query: JobQuery, failure: bytes, limit: int, now_us: int) -> Sequence[ActionAnswer]:
+        """See `JobStore.cancel`."""
         states = (JobState.SCHEDULED, JobState.QUEUED, JobState.RUNNING)
         answers: list[ActionAnswer] = []
         for job_id, job in self._found(query, now_us, states, limit):
@@ -303,6 +310,7 @@ class MemoryStore(MemoryReads):
         self._held.emit(job, job.attempt, now_us, (b"", failure))
 
     async def delete(self, query: JobQuery, limit: int, now_us: int) -> Sequence[ActionAnswer]:
+        """See `JobStore.delete`."""
         answers: list[ActionAnswer] = []
         for job_id, job in self._found(query, now_us, [state for state in JobState if state.terminal], limit):
             if job is not None and job.state.terminal and job.seq in self._held.jobs:
@@ -315,6 +323,7 @@ class MemoryStore(MemoryReads):
         return answers
 
     async def promote(self, limit: int, now_us: int) -> int:
+        """See `JobStore.promote`."""
         state = self._state()
         due = sorted(
             (job.due_us, job.seq) for job in state.jobs.values() if job.state is JobState.SCHEDULED and job.due_us <= now_us
@@ -328,6 +337,7 @@ class MemoryStore(MemoryReads):
         return len(due[:limit])
 
     async def reap(self, limit: int, now_us: int, failure: bytes) -> tuple[int, int]:
+        """See `JobStore.reap`."""
         state = self._state()
         over = [
             seq for number in sorted(state.leases) if state.leases[number][0] <= now_us for seq in sorted(state.leases[number][1])
@@ -345,6 +355,7 @@ class MemoryStore(MemoryReads):
         return len(over[:limit]), len(late[:limit])
 
     async def purge(self, limit: int, now_us: int, events_before_us: int) -> int:
+        """See `JobStore.purge`."""
         state = self._state()
         over = [job for job in state.jobs.values() if job.gone(now_us)][:limit]
         for job in over:
@@ -363,6 +374,7 @@ class MemoryStore(MemoryReads):
         return len(over)
 
     async def put_queue(self, queue: QueueRow, now_us: int) -> None:
+        """See `JobStore.put_queue`."""
         self._state()
         self._queues[queue.name] = queue
         self._commit(queue_config=True)

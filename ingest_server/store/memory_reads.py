@@ -50,10 +50,12 @@ class MemoryReads(JobStore):
     # ---- reads
 
     async def queues(self) -> Sequence[QueueRow]:
+        """See `JobStore.queues`."""
         self._state()
         return [self._queues[name] for name in sorted(self._queues)]
 
     async def groups(self) -> dict[int, tuple[GroupKey, int]]:
+        """See `JobStore.groups`."""
         state = self._state()
         return {number: (group.key, state.ready(number)) for number, group in state.groups.items()}
 
@@ -68,6 +70,7 @@ class MemoryReads(JobStore):
         bytes_max: int = 0,
         now_us: int,
     ) -> JobPage:
+        """See `JobStore.jobs`."""
         state = self._state()
         if query.job_ids is not None:
             found = self._found(query, now_us, (), 0)
@@ -91,6 +94,7 @@ class MemoryReads(JobStore):
     async def count(
         self, query: JobQuery, *, now_us: int, by_state: bool = False, by_queue: bool = False, by_label: str = ""
     ) -> dict[tuple[JobState | None, str, str], int]:
+        """See `JobStore.count`."""
         self._state()
         jobs = self._selected(query, now_us)
         if query.job_ids is not None:
@@ -103,13 +107,16 @@ class MemoryReads(JobStore):
         return counts
 
     async def batch(self, tenant: str, batch_id: bytes) -> int:
+        """See `JobStore.batch`."""
         return self._state().batches.get((tenant, batch_id), 0)
 
     async def batch_ids(self, numbers: Sequence[int]) -> dict[int, bytes]:
+        """See `JobStore.batch_ids`."""
         known = self._state().batch_ids
         return {number: known[number] for number in numbers if number in known}
 
     async def events_after(self, position: int, limit: int) -> Sequence[Event]:
+        """See `JobStore.events_after`."""
         events: list[Event] = []
         for commit in self._state().log:
             if len(events) >= limit:
@@ -118,15 +125,18 @@ class MemoryReads(JobStore):
         return events
 
     async def span(self) -> tuple[int, int]:
+        """See `JobStore.span`."""
         state = self._state()
         return state.forgotten, state.position
 
     async def blobs_in_use(self, digests: Sequence[bytes], tenant: str = "") -> Sequence[bool]:
+        """See `JobStore.blobs_in_use`."""
         jobs = self._state().jobs.values()
         used = {digest for job in jobs if tenant in ("", job.policy.tenant) for digest in job.blobs}
         return [digest in used for digest in digests]
 
     async def statistics(self) -> dict[str, float]:
+        """See `JobStore.statistics`."""
         state = self._state()
         leased = sum(len(seqs) for _, seqs in state.leases.values())
         return {"commits_total": self._commits, "jobs": len(state.jobs), "leases": len(state.leases), "leased_jobs": leased}
