@@ -10,11 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts.lib import proto_rules
+from scripts.lib import proto_comments, proto_rules
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOS = ROOT / "protos"
-SUFFIXES = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py")
+SUFFIXES = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py", proto_comments.SUFFIX)
 COMMAND = "./scripts/gen_protos"
 
 
@@ -34,12 +34,16 @@ def generate(target: Path) -> None:
     """Write the generated files under `target`. Raises GeneratorMissing, or RuntimeError with what the compiler said."""
     if importlib.util.find_spec("grpc_tools") is None:
         raise GeneratorMissing("grpcio-tools is not installed: the pinned version has no wheels for this Python; use 3.11 … 3.13")
+    described = target / "descriptors.binpb"
     outputs = [f"--{kind}_out={target}" for kind in ("python", "pyi", "grpc_python")]
+    outputs += [f"--descriptor_set_out={described}", "--include_source_info"]
     sources = sorted(str(path) for path in PROTOS.rglob("*.proto"))
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTOS}", f"-I{google_protos()}", *outputs, *sources]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)
+    proto_comments.write_comments(described.read_bytes(), target)
+    described.unlink()
 
 
 def generated_files(folder: Path) -> dict[str, bytes]:

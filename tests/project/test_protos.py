@@ -62,9 +62,21 @@ def test_outdated_missing_and_surplus_generated_files_are_found(changed_protos: 
     assert faults == [
         "ingest/v1/gone_pb2.py has no proto any more",
         "ingest/v1/job_pb2.pyi is missing",
+        "ingest/v1/queue_service_comments.json is outdated",
         "ingest/v1/queue_service_pb2.py is outdated",
         "ingest/v1/queue_service_pb2.pyi is outdated",
     ]
+
+
+@pytest.mark.slow
+def test_a_comment_that_changed_makes_its_file_outdated(changed_protos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generate_protos, "PROTOS", changed_protos)
+    replace_in(changed_protos / "ingest/v1/queue_service.proto", "// Whether it is paused.", "// Whether it stands still.")
+    try:
+        faults = generate_protos.differences()
+    except generate_protos.GeneratorMissing as missing:
+        pytest.skip(str(missing))
+    assert faults == ["ingest/v1/queue_service_comments.json is outdated"]
 
 
 @pytest.mark.slow
