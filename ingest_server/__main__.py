@@ -9,8 +9,9 @@ import logging
 import os
 import sys
 
+from ingest_server.configuration.declaration import SettingsError
 from ingest_server.observability.logging import configure_logging
-from ingest_server.settings import Settings, SettingsError
+from ingest_server.settings import Settings
 from ingest_server.settings_sources import load_settings, to_toml
 
 log = logging.getLogger(__name__)
@@ -58,8 +59,8 @@ def _run(settings: Settings) -> int:
     return 0
 
 
-def _announce(address: str) -> None:
-    print(f"listening on {address}", flush=True)
+def _announce(address: str, rest_url: str) -> None:
+    print(f"listening on {address}" + (f", REST on {rest_url}" if rest_url else ""), flush=True)
 
 
 def _failed(message: str) -> int:

@@ -20,13 +20,17 @@ import ingest_server
 from ingest_server.auth.configured import ConfiguredAuthentication
 from ingest_server.auth.quotas import Quotas
 from ingest_server.composition import (
+    METRICS_SOCKET,
     engine_limits,
+    fits_sockets,
     listener,
+    rest_variables,
     scheduler_limits,
     server_limits,
     spec_defaults,
     store_limits,
     transport_options,
+    upstream_listener,
     wire_limits,
 )
 from ingest_server.domain.address import parse_listen
@@ -55,6 +59,7 @@ from ingest_server.jobs.watch import WatchJobs, WatchLimits
 from ingest_server.lifecycle import Lifecycle
 from ingest_server.observability.metrics import Metrics
 from ingest_server.observability.metrics_http import MetricsServer
+from ingest_server.rest_process import RestProcess
 from ingest_server.scheduler.load import read_load
 from ingest_server.scheduler.scheduler import SETTLE_SECONDS_MAX, Scheduler
 from ingest_server.scheduler.statistics import Rate, SchedulerStatistics
@@ -65,6 +70,7 @@ from ingest_server.wire.call_counter import CallCounter
 from ingest_server.wire.limits import LiveConfiguration
 from ingest_server.wire.run_policy import read_run_policy
 from ingest_server.wire.server import WireServer
+from ingest_server.wire.transport import Listener
 
 log = logging.getLogger(__name__)
 
@@ -95,12 +101,14 @@ class App:
         self._clock = SystemClock()
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[None]] = set()
+        self._rest: RestProcess | None = None
+        self._rest_folder: Path | None = None
 
-    async def serve(self, on_ready: Callable[[str], None]) -> None:
+    async def serve(self, on_ready: Callable[[str, str], None]) -> None:
         """Run until a signal asks for the end.
 
         Args:
-            on_ready: called with the address once calls are served.
+            on_ready: called once calls are served, with the address of gRPC and the URL of REST ("" where it is not served).
 
         Raises:
             IngestError, OSError, ValueError: the server cannot start; the message says what to do.
@@ -115,7 +123,7 @@ class App:
             gc.freeze()
             gc.set_threshold(*GARBAGE_THRESHOLDS)
             self._wire.set_ready(True)
-            on_ready(self._wire.addresses[0])
+            on_ready(self._wire.addresses[0], self._rest.url if self._rest is not None else "")
             await self._lifecycle.until_drain()
             await self._drain()
         if self._lifecycle.fault is not None:
@@ -124,6 +132,7 @@ class App:
     async def _start(self, stack: AsyncExitStack) -> None:
         folder = await asyncio.to_thread(self._make_folder)
         self._make_parts(folder, stack)
+        listeners = [listener(self.settings), *self._start_rest(folder, stack)]
         await self._open(stack)
         names = BatchNames(self._store)
         use_cases = self._use_cases(names)
@@ -133,7 +142,7 @@ class App:
             use_cases,
             self._authentication.authenticator,
             configuration,
-            [listener(settings)],
+            listeners,
             options=transport_options(settings),
             clock=self._clock,
             observer=CallCounter(self._metrics),
@@ -145,6 +154,32 @@ class App:
         maintenance = Maintenance(self._clock, self._blobs.sweep, self._hub.run, self._lifecycle.fail)
         maintenance.start()
         stack.push_async_callback(maintenance.stop)
+        if self._rest is not None:
+            await self._rest.until_ready()
+
+    def _start_rest(self, folder: Path, stack: AsyncExitStack) -> list[Listener]:
+        """Start the REST shim, if there is to be one, so that it loads while the rest of the server does. Answers where the
+        server is to listen for it: a Unix socket in a folder that only this user can enter."""
+        settings = self.settings
+        if not settings.rest_listen:
+            return []
+        own = folder / "rest"
+        if fits_sockets(own):
+            own.mkdir(mode=0o700, exist_ok=True)
+        else:
+            own = Path(tempfile.mkdtemp(prefix="ingest-rest-"))
+        stack.callback(shutil.rmtree, own, ignore_errors=True)
+        self._rest_folder = own
+        self._rest = RestProcess(
+            settings.rest_listen,
+            rest_variables(settings, own),
+            tls=bool(settings.rest_tls_cert or settings.tls_cert),
+            drain_seconds=settings.drain_seconds,
+            clock=self._clock,
+        )
+        stack.push_async_callback(self._rest.stop, at_once=True)
+        self._rest.start()
+        return [upstream_listener(own)]
 
     def _make_folder(self) -> Path:
         folder = Path(self.settings.data_dir).absolute()
@@ -271,6 +306,12 @@ class App:
             watch_streams=self._hub.watch_count,
             worker_crashes=self._engine.crash_count,
         )
+        if self._rest_folder is not None:
+            beside = MetricsServer(self._metrics.registry)
+            path = self._rest_folder / METRICS_SOCKET
+            path.unlink(missing_ok=True)
+            await beside.start_unix(str(path))
+            stack.push_async_callback(beside.stop)
         if not self.settings.metrics_listen:
             return
         server = MetricsServer(self._metrics.registry)
@@ -287,6 +328,8 @@ class App:
         """Let short calls and running jobs end, in that order; a second signal, or a part that failed, cuts both short."""
         grace_seconds = self.settings.drain_seconds
         log.info("draining: running jobs have %g s to end", grace_seconds)
+        if self._rest is not None:
+            self._rest.begin_drain()
         at_once = asyncio.ensure_future(self._lifecycle.until_at_once())
         calls = asyncio.ensure_future(self._wire.drain(grace_seconds))
         await asyncio.wait((at_once, calls), return_when=asyncio.FIRST_COMPLETED)
@@ -299,6 +342,8 @@ class App:
         at_once.cancel()
         await asyncio.gather(calls, at_once, return_exceptions=True)
         await jobs
+        if self._rest is not None:
+            await self._rest.stop(at_once=self._lifecycle.ends_at_once)
 
     async def _stop_jobs(self, grace_seconds: float) -> None:
         """Drain the scheduler. After a fault nothing is waited for: perhaps the store is what failed."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from ingest_server.configuration.rest_fields import RestFields
+from ingest_server.configuration.rest_settings import REST_SOURCES, RestSettings
+from ingest_server.domain.address import UNIX_SOCKET_PATH_BYTES_MAX
 from ingest_server.engines.local.limits import LocalEngineLimits
 from ingest_server.jobs.server import ServerLimits
 from ingest_server.scheduler.scheduler import SchedulerLimits
@@ -116,6 +120,37 @@ def listener(settings: Settings) -> Listener:
         _content("tls_client_ca", settings.tls_client_ca),
     )
     return Listener(settings.listen, material)
+
+
+UPSTREAM_SOCKET = "grpc"
+METRICS_SOCKET = "metrics"
+
+
+def fits_sockets(folder: Path) -> bool:
+    """Whether the paths of the shim's sockets in `folder` are short enough for the system."""
+    return all(len(bytes(folder / name)) <= UNIX_SOCKET_PATH_BYTES_MAX for name in (UPSTREAM_SOCKET, METRICS_SOCKET))
+
+
+def upstream_listener(folder: Path) -> Listener:
+    """Where the server listens for its own shim. Callers there are authenticated as everywhere."""
+    return Listener(f"unix:{folder / UPSTREAM_SOCKET}")
+
+
+def rest_variables(settings: Settings, folder: Path) -> dict[str, str]:
+    """What the shim beside the server is told, as its environment."""
+    shared = {item.name: getattr(settings, item.name) for item in fields(RestFields)}
+    if not settings.rest_tls_cert:
+        shared |= {"rest_tls_cert": settings.tls_cert, "rest_tls_key": settings.tls_key}
+    shim = RestSettings(
+        **shared,
+        rest_upstream=f"unix:{folder / UPSTREAM_SOCKET}",
+        rest_upstream_metrics=f"unix:{folder / METRICS_SOCKET}",
+        rest_insecure_listen_anywhere=True,  # decided for the server already, by the same rule
+        rest_drain_seconds=settings.drain_seconds,
+        rest_log_level=settings.log_level,
+        rest_log_format=settings.log_format,
+    )
+    return REST_SOURCES.to_environment(shim)
 
 
 def _content(name: str, path: str) -> bytes:

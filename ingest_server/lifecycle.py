@@ -52,6 +52,11 @@ class Lifecycle:
         self._drain.set()
         self._at_once.set()
 
+    @property
+    def ends_at_once(self) -> bool:
+        """Whether nothing is to be waited for any more."""
+        return self._at_once.is_set()
+
     async def until_drain(self) -> None:
         """Return when the server is to drain."""
         await self._drain.wait()

@@ -7,48 +7,22 @@ A field marked `live` can be changed while the server runs (SIGHUP reads the sou
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from types import MappingProxyType
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ingest_server.settings_rules import Fault, auth_is_on, faults_between
-
-KIB = 1024
-MIB = 1024 * KIB
-GIB = 1024 * MIB
-HOUR_SECONDS = 3_600.0
-DAY_SECONDS = 86_400.0
-
-SETTING = "ingest_setting"
-
-
-@dataclass(frozen=True, slots=True)
-class SettingInfo:
-    """What is known of a field besides its name, type and default.
-
-    Attributes:
-        doc: one or two sentences for `--help`, with the reason of the default where it is not plain.
-        least, most: smallest and largest value, both allowed; None: no such limit.
-        choices: the only values allowed; empty: any.
-        live: may change while the server runs.
-        secret: never printed, and no flag: a command line is readable by every user of the machine.
-    """
-
-    doc: str
-    least: float | None = None
-    most: float | None = None
-    choices: tuple[str, ...] = ()
-    live: bool = False
-    secret: bool = False
-
-
-def setting(default: Any, doc: str, **info: Any) -> Any:
-    """Declare a field. `default` is a value, or a callable that makes one."""
-    metadata: Mapping[str, SettingInfo] = MappingProxyType({SETTING: SettingInfo(doc, **info)})
-    if callable(default):
-        return field(default_factory=default, metadata=metadata)
-    return field(default=default, metadata=metadata)
+from ingest_server.configuration.declaration import (
+    DAY_SECONDS,
+    GIB,
+    HOUR_SECONDS,
+    KIB,
+    MIB,
+    SETTING,
+    SettingsError,
+    own_faults,
+    setting,
+)
+from ingest_server.configuration.rest_fields import RestFields
+from ingest_server.settings_rules import auth_is_on, faults_between
 
 
 def usable_processors() -> int:
@@ -58,16 +32,8 @@ def usable_processors() -> int:
     return os.cpu_count() or 1
 
 
-class SettingsError(ValueError):
-    """Some values are wrong. `faults` lists all of them, in the order of the fields."""
-
-    def __init__(self, faults: list[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(str(fault) for fault in faults))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(RestFields):
     """The configuration of one server. Values are checked when it is made: SettingsError names all faults at once."""
 
     # ------------------------------------------------------------------------------------------------------------ the server
@@ -234,12 +200,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         values = self.values()
-        faults = faults_between(values)
-        for item in fields(self):
-            info: SettingInfo = item.metadata[SETTING]
-            reason = broken_rule(info, values[item.name])
-            if reason:
-                faults.append(Fault("settings", item.name, values[item.name], reason))
+        faults = faults_between(values) + own_faults(fields(self), values)
         if faults:
             raise SettingsError(faults)
 
@@ -256,17 +217,6 @@ class Settings:
     def values(self) -> dict[str, Any]:
         """Every setting by name."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
-
-
-def broken_rule(info: SettingInfo, value: Any) -> str:
-    """Tell which of a field's own limits `value` breaks, in words; "" if none."""
-    if info.choices and value not in info.choices:
-        return f"must be one of {', '.join(info.choices)}"
-    if info.least is not None and not value >= info.least:
-        return f"must be at least {info.least:,}"
-    if info.most is not None and not value <= info.most:
-        return f"must be at most {info.most:,}"
-    return ""
 
 
 def changed_fields(present: Settings, wanted: Settings) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,29 +1,16 @@
-"""Rules that tie several settings together, and what a broken rule is."""
+"""Rules that tie several settings together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from ingest_server.domain.address import parse_listen
+from ingest_server.configuration.declaration import Fault
+from ingest_server.configuration.rest_fields import rest_faults
+from ingest_server.domain.address import is_near, parse_listen
 
 AUTH_TOKEN_CHARACTERS_MIN = 16
 """Sixteen random letters and digits are about 80 bits: beyond guessing over a network."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One wrong value: where it came from, which setting, the value (None: there is none), and the rule it breaks."""
-
-    source: str
-    name: str
-    value: Any
-    rule: str
-
-    def __str__(self) -> str:
-        shown = "" if self.value is None else f" = {self.value!r}"
-        return f"{self.source}: {self.name}{shown} {self.rule}"
 
 
 def auth_is_on(values: Mapping[str, Any]) -> bool:
@@ -33,7 +20,7 @@ def auth_is_on(values: Mapping[str, Any]) -> bool:
 
 def faults_between(values: Mapping[str, Any]) -> list[Fault]:
     """Find the rules over several settings that are broken, all of them. `values`: every setting by name."""
-    return [*_address_faults(values), *_security_faults(values), *_order_faults(values)]
+    return [*_address_faults(values), *_security_faults(values), *_order_faults(values), *rest_faults(values)]
 
 
 def _address_faults(values: Mapping[str, Any]) -> list[Fault]:
@@ -49,7 +36,9 @@ def _address_faults(values: Mapping[str, Any]) -> list[Fault]:
             continue
         if name == "metrics_listen" and address.path:
             faults.append(Fault("settings", name, value, "must be HOST:PORT: Prometheus reads no Unix socket"))
-        if name == "listen" and not (address.loopback or auth_is_on(values) or values["insecure_listen_anywhere"]):
+    for name in ("listen", "rest_listen"):
+        value = values[name]
+        if not (is_near(value) or auth_is_on(values) or values["insecure_listen_anywhere"]):
             rule = (
                 "is reachable from other machines while authentication is off: whoever reaches it may run jobs. Set tokens_file, "
                 "auth_token or tls_client_ca; or listen on 127.0.0.1; or say insecure_listen_anywhere"
@@ -68,6 +57,9 @@ def _security_faults(values: Mapping[str, Any]) -> list[Fault]:
         faults.append(
             Fault("settings", "tls_client_ca", values["tls_client_ca"], "needs tls_cert and tls_key: mTLS is a form of TLS")
         )
+    if values["rest_listen"] and values["tls_client_ca"] and not (values["tokens_file"] or values["auth_token"]):
+        rule = "serves nobody: callers over HTTP show no client certificate to the server. Set tokens_file or auth_token too"
+        faults.append(Fault("settings", "rest_listen", values["rest_listen"], rule))
     if 0 < len(values["auth_token"]) < AUTH_TOKEN_CHARACTERS_MIN:
         rule = f"must have at least {AUTH_TOKEN_CHARACTERS_MIN} characters: shorter ones can be guessed"
         faults.append(Fault("settings", "auth_token", "********", rule))

@@ -1,8 +1,9 @@
-"""Where a server listens, as text and as parts."""
+"""Where a server listens: as text, as parts, and as a socket."""
 
 from __future__ import annotations
 
 import ipaddress
+import socket
 from dataclasses import dataclass
 
 UNIX_SOCKET_PATH_BYTES_MAX = 107
@@ -48,3 +49,47 @@ def parse_listen(text: str) -> ListenAddress:
     if not (port.isascii() and port.isdigit() and int(port) <= 65_535):
         raise ValueError(f"must end in a port from 0 to 65,535, not {port!r}")
     return ListenAddress(host=host[1:-1] if bracketed else host, port=int(port))
+
+
+def is_near(text: str) -> bool:
+    """Whether no other machine can reach what `text` names: loopback, a Unix socket, or nothing that could be listened on."""
+    try:
+        return parse_listen(text).loopback
+    except ValueError:
+        return True
+
+
+def listen_socket(setting: str, text: str, backlog: int) -> socket.socket:
+    """Listen on HOST:PORT, without blocking.
+
+    Args:
+        setting: name of the setting that `text` comes from; for the error.
+        text: the address; port 0 picks one.
+        backlog: connections that may wait to be accepted; the kernel caps it (net.core.somaxconn).
+
+    Raises:
+        OSError: the address is taken, or not of this machine; setting and address are named.
+    """
+    address = parse_listen(text)
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left may be taken again at once
+            listening.bind(where)
+            listening.listen(backlog)
+        except BaseException:
+            listening.close()
+            raise
+    except OSError as error:
+        message = f"{setting} {text} cannot be listened on (taken, or not of this machine); free it or choose another"
+        raise OSError(error.errno, message) from error
+    listening.setblocking(False)
+    return listening
+
+
+def url_of(listening: socket.socket, *, tls: bool) -> str:
+    """The URL at which a listening socket is reached."""
+    host, port = listening.getsockname()[:2]
+    scheme = "https" if tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -52,6 +52,10 @@ class MetricsServer:
         self._server = await asyncio.start_server(self._accept, host, port, limit=REQUEST_BYTES_MAX)
         return int(self._server.sockets[0].getsockname()[1])
 
+    async def start_unix(self, path: str) -> None:
+        """Listen on a Unix socket, for a reader beside the server. Raises OSError if `path` is taken."""
+        self._server = await asyncio.start_unix_server(self._accept, path, limit=REQUEST_BYTES_MAX)
+
     async def stop(self) -> None:
         """Stop listening, drop open connections. May be called twice, and before `start`."""
         if self._server is None:

@@ -62,6 +62,7 @@ def rest_error(
     metadata: dict[str, str] | None = None,
     http_status: int | None = None,
     headers: Sequence[tuple[bytes, bytes]] = (),
+    retry_after_seconds: float | None = None,
 ) -> RestError:
     """Make an error of the shim's own.
 
@@ -73,11 +74,16 @@ def rest_error(
         metadata: of the ErrorInfo.
         http_status: where it is not the one of the code.
         headers: further response headers.
+        retry_after_seconds: when to come back; None: no hint.
     """
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata or {})]
     if field:
         violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=message)
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if retry_after_seconds is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMicroseconds(round(retry_after_seconds * 1e6))
+        details.append(retry)
     number: int = code.value[0]
     status = status_pb2.Status(code=number, message=message, details=packed(details))
     return RestError(status, http_status=http_status, headers=headers)

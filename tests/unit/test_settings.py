@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from ingest_server import __version__
-from ingest_server.settings import SETTING, Settings, SettingsError, changed_fields
-from ingest_server.settings_sources import FIELDS, convert, load_settings, parser_flags, to_toml
+from ingest_server.configuration.declaration import SETTING, SettingsError
+from ingest_server.configuration.sources import convert
+from ingest_server.settings import Settings, changed_fields
+from ingest_server.settings_sources import FIELDS, load_settings, parser_flags, to_toml
 
 
 def faults_of(arguments: list[str], environment: dict[str, str] | None = None) -> list[str]:
