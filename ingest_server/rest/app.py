@@ -36,6 +36,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
     )
 )
 """The contract."""
+FORM = "application/x-www-form-urlencoded"
 
 
 class RestApp:
@@ -108,12 +109,24 @@ class RestApp:
         await self._websocket_endpoint(exchange)
 
     def _endpoint(self, exchange: Exchange) -> Endpoint:
-        """Find who answers. Raises RestError: 404 for an unknown path, 501 for a wrong verb, as grpc-gateway has it."""
+        """Find who answers.
+
+        A form by POST may stand for a GET whose query is too long for a URL, or for the verb that X-HTTP-Method-Override names.
+
+        Raises:
+            RestError: 404 for an unknown path, 501 for a wrong verb, as grpc-gateway has it.
+        """
         verb: str = exchange.scope["method"]
         own = self._own_paths.get(exchange.path)
         if own is not None and verb in ("GET", "HEAD"):
             return own
+        form = verb == "POST" and exchange.header(b"content-type") == FORM
+        if form:
+            override = exchange.header(b"x-http-method-override")
+            verb, exchange.form = override.upper() or verb, bool(override)
         match = self.routes.match(verb, exchange.path)
+        if match is None and form:
+            match, exchange.form = self.routes.match("GET", exchange.path), True
         if match is None:
             raise self._no_route(exchange.path)
         exchange.match = match

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,7 @@ class Exchange:
         metadata: what goes upstream beside the message.
         match: the route found; None on paths of the shim's own.
         headers: go with every answer (X-Request-Id, CORS); an endpoint may add some before it starts.
+        form: the body is a form that stands for a query (see `RestApp`).
         started: the status line is out, so an error can no longer change it.
     """
 
@@ -52,6 +54,7 @@ class Exchange:
     metadata: CallMetadata
     match: Match | None = None
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    form: bool = False
     started: bool = False
 
     def header(self, name: bytes) -> str:
@@ -126,8 +129,6 @@ class Exchange:
                 http_status=415,
                 headers=[(b"accept-encoding", b"gzip, deflate")],
             )
-        import zlib
-
         unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: gzip or zlib, by its header
         try:
             plain = unpacker.decompress(body, self.options.body_bytes_max + 1)

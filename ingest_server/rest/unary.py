@@ -9,7 +9,9 @@ import grpc
 from ingest_server.rest.errors import from_rpc
 from ingest_server.rest.exchange import JSON, ClientGone, Exchange
 from ingest_server.rest.metadata import response_headers
-from ingest_server.rest.transcode import read_request, write_response
+from ingest_server.rest.transcode import raw_response, read_call, write_response
+
+UnaryCall = grpc.aio.UnaryUnaryCall[bytes, bytes]
 
 
 async def serve_unary(exchange: Exchange) -> None:
@@ -19,47 +21,46 @@ async def serve_unary(exchange: Exchange) -> None:
         RestError: the request is wrong, or the server refused it.
         ClientGone: nobody waits for the answer any more; the upstream call is cancelled.
     """
-    match, options = exchange.match, exchange.options
-    if match is None:
-        raise RuntimeError("serve_unary needs a route")
+    request = await read_call(exchange)
+    match, options, metadata = exchange.match, exchange.options, exchange.metadata
+    assert match is not None  # read_call has seen it
     route = match.route
-    body = await exchange.read_body() if route.body else b""
-    query = exchange.scope["query_string"].decode("latin-1")
-    request = read_request(route, match.bindings, query, body, options.query_parameters_max)
-    timeout = exchange.metadata.timeout_seconds
-    call = exchange.upstream.unary(
-        route.full_method,
-        request.SerializeToString(),
-        exchange.metadata.pairs,
-        options.call_seconds_max if timeout is None else timeout,
-    )
-    watch = asyncio.get_running_loop().call_later(options.disconnect_watch_seconds, _watch, exchange, call)
+    timeout = options.call_seconds_max if metadata.timeout_seconds is None else metadata.timeout_seconds
+    call = exchange.upstream.unary(route.full_method, request.SerializeToString(), metadata.pairs, timeout)
+    answer = await _answer(exchange, call)
+    headers = response_headers(await call.initial_metadata())
+    message = route.output_class.FromString(answer)
+    raw = raw_response(message)
+    if raw is not None:
+        await exchange.answer(200, raw[1], [(b"content-type", raw[0].encode("latin-1", "replace")), *headers])
+    else:
+        await exchange.answer(200, write_response(route, message), [JSON, *headers])
+
+
+async def _answer(exchange: Exchange, call: UnaryCall) -> bytes:
+    """Await the call, watching the client if it takes long."""
+    gone: list[asyncio.Task[None]] = []
+    loop = asyncio.get_running_loop()
+
+    def watch() -> None:
+        gone.append(loop.create_task(_until_gone(exchange, call)))
+
+    timer = loop.call_later(exchange.options.disconnect_watch_seconds, watch)
     try:
-        answer = await call
+        return await call
     except grpc.aio.AioRpcError as error:
         raise from_rpc(error) from None
     except asyncio.CancelledError:
-        if not call.cancelled() or asyncio.current_task().cancelling():  # type: ignore[union-attr]  # a coroutine runs in a task
-            raise
-        raise ClientGone from None
+        if gone and gone[0].done() and not gone[0].cancelled():
+            raise ClientGone from None
+        raise
     finally:
-        watch.cancel()
-    headers = response_headers(await call.initial_metadata())
-    data = write_response(route, route.output_class.FromString(answer))
-    await exchange.answer(200, data, [JSON, *headers])
+        timer.cancel()
+        if gone and not gone[0].done():
+            gone[0].cancel()
 
 
-def _watch(exchange: Exchange, call: grpc.aio.UnaryUnaryCall[bytes, bytes]) -> None:
-    """Watch the client of a call that takes long. The task ends with the call."""
-
-    async def until_gone() -> None:
-        while (await exchange.receive())["type"] != "http.disconnect":
-            pass
-        call.cancel()
-
-    task = asyncio.ensure_future(until_gone())
-    call.add_done_callback(lambda _: _end(task))
-
-
-def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
+async def _until_gone(exchange: Exchange, call: UnaryCall) -> None:
+    while (await exchange.receive())["type"] != "http.disconnect":
+        pass
+    call.cancel()

@@ -5,7 +5,7 @@ A message object per result costs 1.1 us; filling the ids into a repeated patter
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ingest_server.domain.errors import Code, FieldViolation, IngestError, Reason
 from ingest_server.jobs.submit import SubmitCommand
@@ -16,11 +16,13 @@ from ingest_server.wire.status import status_of_error
 from ingest_server.wire.uuid_text import UUID_PLACE, format_uuid, repeat_with_uuids
 
 # Field numbers of SubmitJobsResponse and SubmitResult.
-_BATCH_ID, _RESULTS = 1, 2
+_BATCH_ID, _RESULTS, _JOB_IDS = 1, 2, 3
 _JOB_ID, _CREATED, _STATUS = 1, 2, 3
 
 _CREATED_PATTERN = bytes_field(_RESULTS, bytes_field(_JOB_ID, UUID_PLACE) + varint_field(_CREATED, 1))
 _ID_OFFSET = _CREATED_PATTERN.index(UUID_PLACE)
+_JOB_ID_PATTERN = bytes_field(_JOB_IDS, UUID_PLACE)
+_JOB_ID_OFFSET = _JOB_ID_PATTERN.index(UUID_PLACE)
 
 _REFUSALS: Mapping[int, tuple[Reason, Code, str, str]] = {
     SubmitCode.CONFLICT: (
@@ -44,18 +46,24 @@ def encode_answer(parsed: ParsedSubmit, answer: SubmitAnswer) -> bytes:
     """Serialize the answer to a submit: one result per item of the request, in its order."""
     head = text_field(_BATCH_ID, format_uuid(answer.batch_id))
     if not parsed.refused and not any(answer.codes):
-        return head + repeat_with_uuids(_CREATED_PATTERN, _ID_OFFSET, answer.job_ids)
+        return head + repeat_with_uuids(_CREATED_PATTERN, _ID_OFFSET, answer.job_ids) + _list_of(answer.job_ids)
     results = [b""] * parsed.items
     for index, error in parsed.refused.items():
         results[index] = _refused(error)
     codes = answer.codes or [SubmitCode.CREATED] * len(answer.job_ids)
+    accepted: list[bytes] = []
     for place, (index, job_id, code) in enumerate(zip(parsed.accepted, answer.job_ids, codes, strict=True)):
         if code in _REFUSALS:
             results[index] = _refused(_refusal(parsed, place, code, f"jobs[{index}]"))
         else:
+            accepted.append(job_id)
             created = varint_field(_CREATED, code == SubmitCode.CREATED)
             results[index] = text_field(_JOB_ID, format_uuid(job_id)) + created
-    return head + b"".join([bytes_field(_RESULTS, result) for result in results])
+    return head + b"".join([bytes_field(_RESULTS, result) for result in results]) + _list_of(accepted)
+
+
+def _list_of(job_ids: Sequence[bytes]) -> bytes:
+    return repeat_with_uuids(_JOB_ID_PATTERN, _JOB_ID_OFFSET, job_ids)
 
 
 def encode_refusal(parsed: ParsedSubmit) -> bytes:

@@ -181,3 +181,13 @@ async def test_a_swap_of_handlers_is_seen_by_the_next_call(running: Running) -> 
     await running.server.reconfigure(lambda configuration: configuration.swap(handlers=Without()))
     assert take_apart((await submit(running, spec())).results[0].status).reason == "UNKNOWN_HANDLER"
     assert replace(running.configuration.limits) == running.configuration.limits
+
+
+async def test_the_ids_of_accepted_jobs_are_listed_without_those_refused(running: Running) -> None:
+    none = await submit(running, spec(priority=12))
+    assert list(none.job_ids) == []
+    some = await submit(running, spec(), spec(priority=12), spec())
+    assert list(some.job_ids) == [result.job_id for result in some.results if result.job_id]
+    assert len(some.job_ids) == 2
+    many = await submit(running, *(spec() for _ in range(100)))
+    assert list(many.job_ids) == [result.job_id for result in many.results]

@@ -44,12 +44,14 @@ class SubmitResult(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., created: bool = ..., status: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class SubmitJobsResponse(_message.Message):
-    __slots__ = ("batch_id", "results")
+    __slots__ = ("batch_id", "results", "job_ids")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
+    JOB_IDS_FIELD_NUMBER: _ClassVar[int]
     batch_id: str
     results: _containers.RepeatedCompositeFieldContainer[SubmitResult]
-    def __init__(self, batch_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[SubmitResult, _Mapping]]] = ...) -> None: ...
+    job_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, batch_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[SubmitResult, _Mapping]]] = ..., job_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RunJobRequest(_message.Message):
     __slots__ = ("job", "wait_timeout", "request_id")
