@@ -16,7 +16,7 @@ from ingest_server.rest.ndjson import send_lines
 from ingest_server.rest.sse import EventStream, EventStreamOptions, resume, wants_events
 from ingest_server.rest.stream_frames import FrameCache
 from ingest_server.rest.stream_session import Sessions
-from ingest_server.rest.transcode import read_request
+from ingest_server.rest.transcode import read_call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +60,7 @@ class Streams:
     async def _serve_server_stream(self, exchange: Exchange) -> None:
         assert exchange.match is not None, "streams have routes"
         route = exchange.match.route
-        body = await exchange.read_body() if route.body else b""
-        query = exchange.scope["query_string"].decode("latin-1")
-        request = read_request(route, exchange.match.bindings, query, body, exchange.options.query_parameters_max)
+        request = await read_call(exchange)
         events = wants_events(exchange)
         resumed = events and resume(exchange, route, request)
         async with self.sessions.session(exchange.receive) as session:
