@@ -15,9 +15,12 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
 from ingest.v1 import blob_service_pb2, job_service_pb2, queue_service_pb2, server_service_pb2
+from ingest_server import __version__
+from ingest_server.rest.documentation import documentation_paths
 from ingest_server.rest.errors import RestError, invalid, rest_error
 from ingest_server.rest.exchange import JSON, ClientGone, Endpoint, Exchange, Receive, Scope, Send
 from ingest_server.rest.metadata import read_metadata
+from ingest_server.rest.openapi import openapi_document
 from ingest_server.rest.options import RestOptions
 from ingest_server.rest.routes import RouteTable
 from ingest_server.rest.transcode import write_message
@@ -152,7 +155,12 @@ def rest_app(upstream: Upstream, options: RestOptions | None = None) -> RestApp:
         upstream: the server; whoever made it closes it.
         options: limits.
     """
-    return RestApp(upstream, options)
+    return RestApp(upstream, options, own_paths=documentation_paths(describe_contract))
+
+
+def describe_contract() -> dict[str, Any]:
+    """The OpenAPI document of the whole contract."""
+    return openapi_document(RouteTable(SERVICES), title="Ingest", version=__version__)
 
 
 def read_path(scope: Mapping[str, Any]) -> str:
