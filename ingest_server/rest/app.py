@@ -158,9 +158,13 @@ def rest_app(upstream: Upstream, options: RestOptions | None = None) -> RestApp:
     return RestApp(upstream, options, own_paths=documentation_paths(describe_contract))
 
 
-def describe_contract() -> dict[str, Any]:
-    """The OpenAPI document of the whole contract."""
-    return openapi_document(RouteTable(SERVICES), title="Ingest", version=__version__)
+def describe_contract(own_paths: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
+    """The OpenAPI document of the whole contract.
+
+    Args:
+        own_paths: path items of what is no RPC.
+    """
+    return openapi_document(RouteTable(SERVICES), title="Ingest", version=__version__, own_paths=own_paths)
 
 
 def read_path(scope: Mapping[str, Any]) -> str:

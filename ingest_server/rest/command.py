@@ -14,8 +14,10 @@ import uvloop
 
 from ingest_server.configuration.rest_settings import RestSettings
 from ingest_server.domain.clock import SystemClock
-from ingest_server.rest.app import RestApp
+from ingest_server.rest.app import RestApp, describe_contract
+from ingest_server.rest.documentation import documentation_paths
 from ingest_server.rest.http_limits import HttpLimits
+from ingest_server.rest.openapi_plain import PROBE_PATHS
 from ingest_server.rest.options import RestOptions
 from ingest_server.rest.probes import Probes
 from ingest_server.rest.serving import HttpServer, ServingOptions
@@ -45,7 +47,7 @@ class Shim:
         app = RestApp(
             self._upstream,
             rest_options(settings),
-            own_paths=probes.paths(),
+            own_paths={**probes.paths(), **documentation_paths(lambda: describe_contract(PROBE_PATHS))},
             stream_endpoint=self._streams.serve,
         )
         self._server = HttpServer(Counted(app, metrics, self._clock.monotonic), sessions, serving_options(settings), self._clock)

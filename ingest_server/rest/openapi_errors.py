@@ -82,9 +82,7 @@ def describe_status(schemas: SchemaSet, definitions: dict[str, Schema]) -> None:
         schemas: has been asked for the details, see `refer_details`.
         definitions: what it made; changed in place.
     """
-    kinds = [
-        {"allOf": [schemas.reference(kind), _typed({"const": TYPE_URL + kind.full_name})]} for kind in DETAILS
-    ]
+    kinds = [{"allOf": [schemas.reference(kind), _typed({"const": TYPE_URL + kind.full_name})]} for kind in DETAILS]
     other = {"not": {"enum": [TYPE_URL + kind.full_name for kind in DETAILS]}}
     status = definitions[STATUS]
     status["description"] = "An error, as google.rpc.Status. Its HTTP status follows from its code."
