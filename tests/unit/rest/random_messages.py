@@ -36,7 +36,7 @@ _INTEGERS = {
 @st.composite
 def messages(draw: st.DrawFn, kind: Descriptor, depth: int = DEPTH_MAX) -> Message:
     """A message whose required fields are set and whose others are or are not; JSON can be written of it."""
-    known = _well_known(draw, kind, depth)
+    known: Message | None = _well_known(draw, kind)
     if known is not None:
         return known
     message: Message = message_factory.GetMessageClass(kind)()
@@ -88,7 +88,7 @@ def _scalar(field: FieldDescriptor) -> st.SearchStrategy[Any]:
     return st.floats(width=32 if kind == FieldDescriptor.CPPTYPE_FLOAT else 64)
 
 
-def _well_known(draw: st.DrawFn, kind: Descriptor, depth: int) -> Any:
+def _well_known(draw: st.DrawFn, kind: Descriptor) -> Any:
     """The types whose content has rules of its own; None for others."""
     made: Any = message_factory.GetMessageClass(kind)()
     name = kind.full_name

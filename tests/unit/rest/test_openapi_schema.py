@@ -24,7 +24,7 @@ from ingest_server.rest.transcode import read_message, write_message
 from tests.unit.rest.random_messages import messages
 
 NO_COMMENTS = Comments(())
-MESSAGES: dict[str, Descriptor] = {
+MESSAGES: dict[str, Any] = {
     kind.full_name: kind for route in RouteTable(SERVICES).routes for kind in (route.method.input_type, route.method.output_type)
 } | {document_pb2.Document.DESCRIPTOR.full_name: document_pb2.Document.DESCRIPTOR}
 
@@ -89,7 +89,7 @@ def _class_of(name: str) -> Any:
     return next(route.input_class for route in RouteTable(SERVICES).routes if route.method.input_type.full_name == name)
 
 
-SPEC = {"tasks": [{"extract": {}}]}
+SPEC: dict[str, Any] = {"tasks": [{"extract": {}}]}
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,8 @@ def test_a_message_that_contains_itself_is_described_once() -> None:
 
 def test_fields_of_the_path_are_left_out_at_any_depth() -> None:
     schemas = SchemaSet(NO_COMMENTS, FIELD_LIMITS, ("ingest.v1",))
-    written = schemas.message(queue_service_pb2.UpdateQueueRequest.DESCRIPTOR, without=["queue.name", "allow_missing"])
+    request: Any = queue_service_pb2.UpdateQueueRequest.DESCRIPTOR
+    written = schemas.message(request, without=["queue.name", "allow_missing"])
     assert "allowMissing" not in written["properties"]
     assert "name" not in written["properties"]["queue"]["properties"]
     assert "weight" in written["properties"]["queue"]["properties"]
@@ -160,8 +161,9 @@ def test_fields_of_the_path_are_left_out_at_any_depth() -> None:
 
 def test_behaviours_are_told() -> None:
     schemas = SchemaSet(NO_COMMENTS, {}, ("ingest.v1",))
-    schemas.reference(queue_service_pb2.Queue.DESCRIPTOR)
-    schemas.reference(job_pb2.ExtractTask.DESCRIPTOR)
+    for kind in (queue_service_pb2.Queue, job_pb2.ExtractTask):
+        described: Any = kind.DESCRIPTOR
+        schemas.reference(described)
     definitions = schemas.definitions()
     assert definitions["Queue"]["properties"]["paused"]["readOnly"]
     assert definitions["ExtractTask"]["properties"]["password"]["writeOnly"]
