@@ -24,16 +24,17 @@ caller gets the answer.
 is full; `Unavailable` (STORE_UNAVAILABLE) from any verb when the store is gone or was closed: then it is unknown whether a write
 took effect. After a failed write the store is unchanged.
 
-What travels to and from it is in `records.py`.
+What travels to and from it is in `records.py`. Deliveries of callbacks have verbs and words of their own: `outbox.py`.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest_server.domain.job import JobState
+from ingest_server.store.outbox import Outbox
 from ingest_server.store.records import (
     ActionAnswer,
     Detail,
@@ -65,8 +66,8 @@ class StoreCapabilities:
     shared: bool
 
 
-class JobStore(ABC):
-    """Jobs, leases, events and queue settings. See the module for what holds of all verbs."""
+class JobStore(Outbox):
+    """Jobs, leases, events, queue settings, and deliveries of callbacks. See the module for what holds of all verbs."""
 
     capabilities: StoreCapabilities
 

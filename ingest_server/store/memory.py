@@ -63,7 +63,8 @@ class MemoryStore(MemoryReads):
 
     def _commit(self, *, queue_config: bool = False) -> None:
         self._commits += 1
-        changes = self._held.commit(queue_config=queue_config)
+        deliveries = self._owe(self._held.events)
+        changes = self._held.commit(queue_config=queue_config, deliveries=deliveries)
         if changes is not None:
             for listener in self._listeners:
                 listener(changes)

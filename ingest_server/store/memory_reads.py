@@ -7,14 +7,16 @@ from collections.abc import Iterable, Sequence
 from ingest_server.domain.errors import Reason, Unavailable
 from ingest_server.domain.job import JobState
 from ingest_server.store.interface import JobStore
+from ingest_server.store.memory_outbox import MemoryOutbox
 from ingest_server.store.memory_state import Job, MemoryState
 from ingest_server.store.records import Detail, Event, GroupKey, JobPage, JobQuery, JobRow, QueueRow
 
 
-class MemoryReads(JobStore):
+class MemoryReads(MemoryOutbox, JobStore):
     """All verbs of the interface that change nothing."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._opened = False
         self._held = MemoryState()
         self._queues: dict[str, QueueRow] = {}

@@ -130,14 +130,19 @@ class MemoryState:
         self._new_groups: dict[int, GroupKey] = {}
         self._ready: dict[int, int] = {}
 
-    def commit(self, *, queue_config: bool = False) -> Changes | None:
+    @property
+    def events(self) -> list[Event]:
+        """Events since the last commit."""
+        return self._events
+
+    def commit(self, *, queue_config: bool = False, deliveries: bool = False) -> Changes | None:
         """What changed since the last commit; None if there is nothing to tell."""
         ready = {group: change for group, change in self._ready.items() if change}
-        changes = Changes(self._events, self._details, self._new_groups, ready, queue_config)
+        changes = Changes(self._events, self._details, self._new_groups, ready, queue_config, deliveries)
         if self._events:
             self.log.append(self._events)
         self._begin()
-        told = changes.events or changes.groups or changes.ready or queue_config
+        told = changes.events or changes.groups or changes.ready or queue_config or deliveries
         return changes if told else None
 
     def number(self, kind: str) -> int:

@@ -16,6 +16,10 @@ from ingest_server.domain.job import JobState
 # --------------------------------------------------------------------------------------------------------------------- submit
 
 
+CallbackTarget: TypeAlias = tuple[str, str, int]
+"""(url, host: what bounds and fairness go by, mask of the states told of: bit `1 << JobState`)"""
+
+
 @dataclass(frozen=True, slots=True)
 class JobPolicy:
     """All that jobs of one submit have in common. One object serves every job with equal values: writers may rely on identity
@@ -32,6 +36,7 @@ class JobPolicy:
         use_existing: a taken `job_id` answers with the job that has it, instead of a conflict.
         dedupe_window_us: how long a dedupe key stays taken.
         spec: what the engine needs to run it; opaque.
+        callbacks: whom to tell of its states, at most `outbox.TARGETS_MAX`; see `outbox.py`.
     """
 
     tenant: str
@@ -46,6 +51,7 @@ class JobPolicy:
     use_existing: bool
     dedupe_window_us: int
     spec: bytes
+    callbacks: tuple[CallbackTarget, ...] = ()
 
 
 NewJob: TypeAlias = tuple[int, bytes, bytes, str, bytes]
@@ -179,6 +185,7 @@ class Changes:
         groups: numbers of groups that are new to the listeners, with their keys.
         ready: group number → change of the number of its jobs that can be leased now.
         queue_config: the queue settings were changed by this commit: read them again.
+        deliveries: deliveries of callbacks may have become due with this commit.
     """
 
     events: Sequence[Event]
@@ -186,6 +193,7 @@ class Changes:
     groups: dict[int, GroupKey]
     ready: dict[int, int]
     queue_config: bool = False
+    deliveries: bool = False
 
 
 Listener: TypeAlias = Callable[[Changes], None]

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple, TypeAlias
 
-from ingest_server.store.records import NewJob
+from ingest_server.store.records import CallbackTarget, NewJob
 from ingest_server.store.sqlite.schema import READY
 from ingest_server.store.sqlite.state import Group
 from ingest_server.store.sqlite.transaction import Transaction
 
 PolicyRow: TypeAlias = tuple[str, str, str, str, int, tuple[tuple[str, str], ...], int, int, int, bool, int, bytes]
-"""The fields of `JobPolicy`, in their order."""
+"""The fields of `JobPolicy`, in their order, but for the callbacks."""
 
 INSERT = """INSERT INTO jobs (seq, job_id, grp, batch, policy, state, order_key, create_us, due_us, deadline_us, revision,
 payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -24,7 +24,8 @@ payload, lane, has_blobs, retried_from) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 
 
 class Call(NamedTuple):
-    """A submit as it comes from the server: the fields of `SubmitBatch` in their order, and the time."""
+    """A submit as it comes from the server: the fields of `SubmitBatch` in their order, the time, and the callbacks of the
+    policies that have some, by index."""
 
     tenant: str
     request_id: bytes
@@ -38,6 +39,7 @@ class Call(NamedTuple):
     retried_from: Sequence[bytes]
     refused: Mapping[int, int]
     now_us: int
+    callbacks: Mapping[int, Sequence[CallbackTarget]]
 
 
 class Plan(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from ingest_server.store.sqlite import deliveries
 from ingest_server.store.sqlite.transaction import Transaction
 
 Forgettable: TypeAlias = tuple[int, int, int, int, int, bool, bool]
@@ -16,6 +17,8 @@ FORGET_COLUMNS = "seq, grp, policy, batch, has_blobs, typeof(payload) = 'integer
 def forget(tx: Transaction, rows: Sequence[Forgettable]) -> None:
     """Remove these ended jobs, their bytes, references, and batches that become empty. Makes no event."""
     db = tx.db
+    if tx.state.callback_jobs:
+        deliveries.forget(tx, [row[0] for row in rows])
     db.executemany("DELETE FROM jobs WHERE seq = ?", [(row[0],) for row in rows])
     for seq, group, policy, _, has_blobs, payload_apart, output_apart in rows:
         tx.change_group_size(tx.state.groups[group], -1)

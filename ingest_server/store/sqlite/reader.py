@@ -84,6 +84,11 @@ class Reader:
         self._leases = _LeaseView(self._db)
         self._db.create_scalar_function("leased", self._leases.leased, 2)
 
+    @property
+    def connection(self) -> apsw.Connection:
+        """For reads that stand in files of their own; inside `run` only."""
+        return self._db
+
     def close(self) -> None:
         """Close the connection."""
         self._db.close()

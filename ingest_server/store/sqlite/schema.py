@@ -142,7 +142,38 @@ CREATE TABLE requests (
 CREATE UNIQUE INDEX requests_by_id ON requests (request_id, tenant);
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_VERSION_2 = """
+-- Callbacks of jobs that have not ended; a job without callbacks has no row. targets: JSON [[url, host, mask of states], …]
+CREATE TABLE callbacks (seq INTEGER PRIMARY KEY, targets TEXT NOT NULL) STRICT;
+
+-- What is owed to callbacks, and how it went; see store/outbox.py. It outlives its job, so it has all that is told.
+CREATE TABLE deliveries (
+    number INTEGER PRIMARY KEY,        -- position of the event * 8 + target
+    seq INTEGER NOT NULL,
+    target INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    begin_us INTEGER NOT NULL,
+    due_us INTEGER NOT NULL,
+    end_us INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    job_attempt INTEGER NOT NULL,
+    event_us INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    url TEXT NOT NULL,
+    job_id BLOB NOT NULL,
+    batch_id BLOB NOT NULL,
+    tenant TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    failure BLOB,
+    log TEXT NOT NULL
+) STRICT;
+CREATE INDEX deliveries_by_line ON deliveries (seq, target, number);
+CREATE INDEX deliveries_due ON deliveries (due_us) WHERE status = 1;
+CREATE INDEX deliveries_by_host ON deliveries (host, due_us) WHERE status = 1;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 """Statements that make version n + 1 from version n. A released one is never edited."""
 
 VERSION = len(MIGRATIONS)

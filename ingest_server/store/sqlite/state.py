@@ -13,6 +13,7 @@ import apsw
 
 from ingest_server.domain.ids import IdentifierSource
 from ingest_server.store.records import GroupKey
+from ingest_server.store.seq_set import SeqSet
 from ingest_server.store.sqlite.policies import Policies
 from ingest_server.store.sqlite.schema import READY
 
@@ -107,6 +108,7 @@ class State:
         self.leases: dict[int, LeaseRecord] = {}
         self.running: dict[int, Held] = {}
         self.lanes: dict[str, Lane] = {}
+        self.callback_jobs = SeqSet()
         self.next_seq = self.next_lease = self.next_position = self.next_batch = self.next_group = self.next_policy = 1
         self.events_forgotten = 0
         self.live_floor = 0
@@ -135,6 +137,7 @@ class State:
             self.add_group(Group(number, (tenant, queue, fairness_key), jobs))
         self._load_leases()
         self._load_lines()
+        self.callback_jobs = SeqSet(seq for (seq,) in self.db.execute("SELECT seq FROM callbacks UNION SELECT seq FROM deliveries"))
 
     def add_group(self, group: Group) -> None:
         """Take up a group."""

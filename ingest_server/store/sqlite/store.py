@@ -38,6 +38,7 @@ from ingest_server.store.records import (
 )
 from ingest_server.store.sqlite import faults
 from ingest_server.store.sqlite.channel import Channel, gone
+from ingest_server.store.sqlite.outbox import SqliteOutbox
 from ingest_server.store.sqlite.reader import Reader
 from ingest_server.store.sqlite.recovery import DATABASE_NAME
 from ingest_server.store.sqlite.selection import Selection
@@ -47,7 +48,7 @@ from ingest_server.store.sqlite.writer import Told, WriterSettings
 _T = TypeVar("_T")
 
 
-class SqliteStore(JobStore):
+class SqliteStore(SqliteOutbox, JobStore):
     """Jobs in one SQLite file of a local directory, written by a process of its own.
 
     Args:
@@ -182,14 +183,14 @@ class SqliteStore(JobStore):
     def _tell(self, told: Told, settled: Sequence[tuple[Any, Any]]) -> None:
         """Tell the listeners of a commit. Outputs and failures of settlements are here already: the process does not send them
         back, it names their positions."""
-        packed, details, groups, ready, queue_config = told
+        packed, details, groups, ready, queue_config, deliveries = told
         for settlements, (_, positions) in settled:
             for position, index in positions:
                 settlement = settlements[index]
                 details[position] = (settlement[3] if settlement[2] <= Verdict.EXPIRED else b"", settlement[4])
-        if not (packed or groups or ready or queue_config):
+        if not (packed or groups or ready or queue_config or deliveries):
             return
-        changes = Changes(list(EVENT.iter_unpack(packed)), details, groups, ready, queue_config)
+        changes = Changes(list(EVENT.iter_unpack(packed)), details, groups, ready, queue_config, deliveries)
         for listener in self._listeners:
             listener(changes)
 
@@ -214,6 +215,7 @@ class SqliteStore(JobStore):
             batch.tenant, batch.request_id, batch.request_digest, batch.batch_id, batch.all_or_nothing, policies,
             list(batch.jobs), batch.grant, batch.grant_lease_us, list(batch.retried_from),
             {index: int(code) for index, code in batch.refused.items()}, now_us,
+            {index: policy.callbacks for index, policy in enumerate(batch.policies) if policy.callbacks},
         )  # fmt: skip
         return SubmitAnswer(*await self._call("submit", arguments))
 

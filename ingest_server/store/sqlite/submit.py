@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from ingest_server.domain.errors import Code, Conflict, NotFound, Reason
 from ingest_server.domain.job import JobState
 from ingest_server.store.records import NewJob, SubmitCode
-from ingest_server.store.sqlite import lanes
+from ingest_server.store.sqlite import deliveries, lanes
 from ingest_server.store.sqlite.accepted_rows import Call, Plan, PolicyRow, insert_jobs, insert_references
 from ingest_server.store.sqlite.forgetting import FORGET_COLUMNS, forget
 from ingest_server.store.sqlite.leasing import add_lease
@@ -177,6 +177,8 @@ def _accept(
         tx.change_group_size(plan.group, count)
         tx.change_policy_use(plan.number, count)
     insert_references(tx, call, first, items)
+    if call.callbacks:
+        deliveries.expect(tx, call.callbacks, first, items)
     _line_up(tx, plans, items, first, use)
     if call.grant > 0:
         return _grant(tx, call, plans, batch, first, items, ids, accepted)

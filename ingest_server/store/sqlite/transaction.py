@@ -35,6 +35,7 @@ class Transaction:
         groups: new groups.
         ready: group → change of its ready jobs.
         queue_config: a queue's settings were changed.
+        deliveries: deliveries may have become due; `events_told` of the events have been looked at for them.
     """
 
     def __init__(self, db: apsw.Connection, state: State, payload_inline_bytes_max: int) -> None:
@@ -46,6 +47,8 @@ class Transaction:
         self.groups: dict[int, GroupKey] = {}
         self.ready: dict[int, int] = {}
         self.queue_config = False
+        self.deliveries = False
+        self.events_told = 0
         self.policy_use: dict[int, int] = {}
         self._group_sizes: set[Group] = set()
         self._expiries: dict[int, list[int]] = {}

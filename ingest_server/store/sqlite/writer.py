@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import apsw
 
 from ingest_server.domain.errors import Exhausted, IngestError
-from ingest_server.store.sqlite import due, ending, faults, leasing, purging, recovery, settling, submit, wal
+from ingest_server.store.sqlite import deliveries, due, ending, faults, leasing, purging, recovery, settling, submit, wal
 from ingest_server.store.sqlite.state import State
 from ingest_server.store.sqlite.transaction import Transaction
 
@@ -24,8 +24,8 @@ Command: TypeAlias = tuple[int, str, tuple[Any, ...]]
 Answer: TypeAlias = tuple[int, bool, Any]
 """(number of the call, whether it succeeded, the answer or a `faults.Fault`)"""
 
-Told: TypeAlias = tuple[bytes, dict[int, tuple[bytes, bytes]], dict[int, tuple[str, str, str]], dict[int, int], bool]
-"""What one commit changed: (packed events, details, new groups, changes of ready counts, queue settings changed)"""
+Told: TypeAlias = tuple[bytes, dict[int, tuple[bytes, bytes]], dict[int, tuple[str, str, str]], dict[int, int], bool, bool]
+"""What one commit changed: (packed events, details, new groups, changes of ready counts, queue settings changed, deliveries due)"""
 
 VERBS: dict[str, Callable[..., Any]] = {
     "submit": submit.submit,
@@ -38,6 +38,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "reap": due.reap,
     "purge": purging.purge,
     "put_queue": purging.put_queue,
+    "record_deliveries": deliveries.record,
+    "redeliver": deliveries.redeliver,
 }
 
 
@@ -140,13 +142,15 @@ class Writer:
         tx = Transaction(self.db, self.state, self.settings.payload_inline_bytes_max)
         self.db.execute("BEGIN IMMEDIATE")
         results: list[Answer] = [(call, True, action(tx)) for call, action in work]
+        if self.state.callback_jobs:
+            deliveries.tell(tx)
         packed = tx.finish()
         self.db.execute("COMMIT")
         self.figures["commits_total"] += 1
         self.figures["events_total"] += len(tx.events)
         self.figures["commit_seconds_total"] += time.perf_counter() - begin
         ready = {group: change for group, change in tx.ready.items() if change}
-        return (packed, tx.details, tx.groups, ready, tx.queue_config), results
+        return (packed, tx.details, tx.groups, ready, tx.queue_config, tx.deliveries), results
 
     def _one_by_one(self, work: Sequence[tuple[int, Callable[[Transaction], Any]]]) -> tuple[Told | None, list[Answer]]:
         told: Told | None = None
@@ -224,4 +228,4 @@ def _join(told: Told | None, more: Told) -> Told:
     ready = dict(told[3])
     for group, change in more[3].items():
         ready[group] = ready.get(group, 0) + change
-    return told[0] + more[0], told[1] | more[1], told[2] | more[2], ready, told[4] or more[4]
+    return told[0] + more[0], told[1] | more[1], told[2] | more[2], ready, told[4] or more[4], told[5] or more[5]

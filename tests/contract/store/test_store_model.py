@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ from hypothesis import strategies as st
 
 from ingest_server.store.interface import JobStore
 from ingest_server.store.memory import MemoryStore
+from ingest_server.store.outbox import DeliveryAttempt, DeliveryRow, DeliveryStatus
 from ingest_server.store.records import JobQuery, JobRow, Verdict
 from ingest_server.store.sqlite.store import SqliteStore
 from tests.contract.store.driver import AGEING, DAY, SECOND, TENANT, Driver, new_id, policy
 
+CALLBACKS = ((), (), (("https://a/", "a:443", 0b1_1110_0000),), (("https://a/", "a:443", 0b1_1111_1110), ("http://b/", "b:80", 8)))
+ATTEMPTED = [status for status in DeliveryStatus if status is not DeliveryStatus.WAITING]
 LABELS = ((), (("a", "1"),), (("a", "2"), ("b", "1")))
 
 policies = st.fixed_dictionaries(
@@ -33,6 +37,7 @@ policies = st.fixed_dictionaries(
         "ttl": st.sampled_from([1, 5, 100]),
         "key": st.sampled_from(["", "", "k", "l"]),
         "use_existing": st.booleans(),
+        "callbacks": st.sampled_from(CALLBACKS),
     }
 )
 items = st.lists(
@@ -59,6 +64,8 @@ commands = st.one_of(
     st.tuples(st.just("promote"), st.integers(1, 3)),
     st.tuples(st.just("reap"), st.integers(1, 3)),
     st.tuples(st.just("purge"), st.integers(1, 4)),
+    st.tuples(st.just("send"), st.lists(st.sampled_from(ATTEMPTED), min_size=1, max_size=4), st.sampled_from(["", "a:443"])),
+    st.tuples(st.just("redeliver"), st.integers(0, 15), st.booleans()),
 )
 
 
@@ -93,7 +100,24 @@ class _Play:
     async def describe(self, row: JobRow) -> Any:
         (full,) = await self.driver.rows(row.job_id)
         fields = {name: getattr(full, name) for name in JobRow.__slots__}
+        page = await self.driver.store.deliveries(TENANT, row.job_id, limit=99, from_number=0, now_us=self.driver.now)
+        fields["deliveries"] = [self.delivery(each) for each in page.rows]
         return fields | {"job_id": self.name(row.job_id), "batch_id": self.name(row.batch_id)}
+
+    def delivery(self, row: DeliveryRow) -> Any:
+        return replace(row, job_id=b"", batch_id=b""), self.name(row.job_id), self.name(row.batch_id)
+
+    async def do_send(self, statuses: list[DeliveryStatus], after_host: str) -> Any:
+        now = self.driver.now
+        page = await self.driver.store.due_deliveries(2, 3, after_host, now)
+        attempt = DeliveryAttempt(now, 1, 200, "")
+        results = [(row.number, row.tries, int(status), now + SECOND, attempt) for row, status in zip(page.rows, statuses, strict=False)]
+        refused = await self.driver.store.record_deliveries(results, now)
+        return [self.delivery(row) for row in page.rows], page.next_due_us, list(refused)
+
+    async def do_redeliver(self, index: int, every: bool) -> Any:
+        numbers = list(range(0, 400, 8)) if every else []
+        return list(await self.driver.store.redeliver(TENANT, self._known(index), numbers, 5, self.driver.now))
 
     def _policy(self, fields: dict[str, Any]) -> Any:
         now = self.driver.now
@@ -106,6 +130,7 @@ class _Play:
             result_ttl_us=fields["ttl"] * SECOND,
             concurrency_key=fields["key"] if self.keys else "",
             use_existing=fields["use_existing"],
+            callbacks=fields["callbacks"],
             dedupe_window_us=3 * SECOND,
         )
 
