@@ -21,6 +21,8 @@ from ingest_server.auth.configured import ConfiguredAuthentication
 from ingest_server.auth.quotas import Quotas
 from ingest_server.composition import (
     METRICS_SOCKET,
+    callback_rules,
+    callback_sender,
     engine_limits,
     fits_sockets,
     listener,
@@ -41,6 +43,7 @@ from ingest_server.jobs.batch_names import BatchNames
 from ingest_server.jobs.blobs import BlobLimits, Blobs
 from ingest_server.jobs.cancel import CancelJobs
 from ingest_server.jobs.delete import DeleteJobs
+from ingest_server.jobs.deliveries import Deliveries
 from ingest_server.jobs.event_hub import EventHub
 from ingest_server.jobs.fetch import FetchResults
 from ingest_server.jobs.handler_table import LoadedHandlers
@@ -68,6 +71,7 @@ from ingest_server.store.blobs.files import FileBlobStore
 from ingest_server.store.registry import create_store
 from ingest_server.wire.call_counter import CallCounter
 from ingest_server.wire.limits import LiveConfiguration
+from ingest_server.wire.parse_callbacks import read_callbacks
 from ingest_server.wire.run_policy import read_run_policy
 from ingest_server.wire.server import WireServer
 from ingest_server.wire.transport import Listener
@@ -137,7 +141,9 @@ class App:
         names = BatchNames(self._store)
         use_cases = self._use_cases(names)
         settings = self.settings
-        configuration = LiveConfiguration(wire_limits(settings), spec_defaults(settings), LoadedHandlers(self._engine.handlers()))
+        configuration = LiveConfiguration(
+            wire_limits(settings), spec_defaults(settings), LoadedHandlers(self._engine.handlers()), self._callback_rules
+        )
         self._wire = WireServer(
             use_cases,
             self._authentication.authenticator,
@@ -243,6 +249,9 @@ class App:
             on_failure=self._lifecycle.fail,
         )
 
+        self._callback_rules = callback_rules(settings)
+        self._callbacks = callback_sender(settings, self._callback_rules, self._store, clock, self._metrics, self._lifecycle.fail)
+
     async def _open(self, stack: AsyncExitStack) -> None:
         """Open store and engine side by side: each mostly waits for a process of its own."""
         now_us = self._clock.now_us()
@@ -258,6 +267,7 @@ class App:
         self._hub.position = (await self._store.span())[1]
         self._quotas.restore(await self._counts.load(groups, now_us))
         self._scheduler.start()
+        self._callbacks.start()
 
     def _use_cases(self, names: BatchNames) -> UseCases:
         settings, store, hub, clock = self.settings, self._store, self._hub, self._clock
@@ -283,8 +293,9 @@ class App:
             fetch=FetchResults(store, hub, clock, page_bytes_max=page_bytes_max),
             watch=WatchJobs(store, hub, names, clock, WatchLimits(settings.watch_streams_max, settings.watch_age_seconds_max)),
             cancel=CancelJobs(store, self._scheduler, clock),
-            retry=RetryJobs(store, submit, clock),
+            retry=RetryJobs(store, submit, clock, read_callbacks),
             delete=DeleteJobs(store, clock),
+            deliveries=Deliveries(store, clock, enabled=self._callback_rules.enabled),
             blobs=self._blobs,
             queues=QueueCases(store, clock),
             server=Server(
@@ -295,6 +306,7 @@ class App:
                 limits=lambda: server_limits(self.settings),
                 load=lambda: read_load(self._scheduler, submit_rate),
                 watch_count=hub.watch_count,
+                callbacks=self._callback_rules.enabled,
             ),
         )
 
@@ -339,6 +351,7 @@ class App:
         await asyncio.wait((at_once, jobs), return_when=asyncio.FIRST_COMPLETED)
         if not jobs.done():
             await self._engine.close(grace_seconds=0.0)
+            await self._callbacks.drain(0.0)
         at_once.cancel()
         await asyncio.gather(calls, at_once, return_exceptions=True)
         await jobs
@@ -346,9 +359,11 @@ class App:
             await self._rest.stop(at_once=self._lifecycle.ends_at_once)
 
     async def _stop_jobs(self, grace_seconds: float) -> None:
-        """Drain the scheduler. After a fault nothing is waited for: perhaps the store is what failed."""
+        """Drain the scheduler, then the callbacks. After a fault nothing is waited for: perhaps the store is what failed."""
+        end = self._clock.monotonic() + grace_seconds
         settle_seconds = SETTLE_SECONDS_MAX if self._lifecycle.fault is None else 0.0
         await self._scheduler.drain(grace_seconds, settle_seconds=settle_seconds)
+        await self._callbacks.drain(end - self._clock.monotonic())
 
     # ---- reload
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,17 @@ from typing import Any
 from ingest_server.configuration.rest_fields import RestFields
 from ingest_server.configuration.rest_settings import REST_SOURCES, RestSettings
 from ingest_server.domain.address import UNIX_SOCKET_PATH_BYTES_MAX
+from ingest_server.domain.callback_rules import CallbackRules
+from ingest_server.domain.clock import MICROSECONDS_PER_SECOND, Clock
+from ingest_server.domain.delivery_policy import DeliveryPolicy
+from ingest_server.domain.webhook import SigningKeys
 from ingest_server.engines.local.limits import LocalEngineLimits
 from ingest_server.jobs.server import ServerLimits
+from ingest_server.observability.metrics import Metrics
+from ingest_server.scheduler.callbacks import CallbackLimits, CallbackSender, NoTransport, Transport
 from ingest_server.scheduler.scheduler import SchedulerLimits
 from ingest_server.settings import Settings
+from ingest_server.store.interface import JobStore
 from ingest_server.wire.limits import SpecDefaults, WireLimits
 from ingest_server.wire.transport import Listener, TlsMaterial, TransportOptions
 
@@ -53,6 +61,49 @@ def scheduler_limits(settings: Settings) -> SchedulerLimits:
         retention_interval_seconds=settings.retention_interval_seconds,
         event_ttl_seconds=settings.event_ttl_seconds,
     )
+
+
+def callback_rules(settings: Settings) -> CallbackRules:
+    """Where callbacks may go."""
+    return CallbackRules(settings.callback_hosts, settings.callback_networks)
+
+
+def callback_sender(
+    settings: Settings,
+    rules: CallbackRules,
+    store: JobStore,
+    clock: Clock,
+    metrics: Metrics,
+    on_failure: Callable[[BaseException], None],
+) -> CallbackSender:
+    """What delivers callbacks."""
+    policy = DeliveryPolicy(
+        attempts_max=settings.callback_attempts_max,
+        total_us=int(settings.callback_total_seconds * MICROSECONDS_PER_SECOND),
+        backoff_initial_us=int(settings.callback_backoff_initial_seconds * MICROSECONDS_PER_SECOND),
+        backoff_max_us=int(settings.callback_backoff_max_seconds * MICROSECONDS_PER_SECOND),
+    )
+    limits = CallbackLimits(settings.callback_concurrent_max, settings.callback_concurrent_per_host_max, policy)
+    keys, transport = SigningKeys(settings.callback_secrets), _callback_transport(settings, rules, clock)
+    sender = CallbackSender(store, rules, keys, transport, clock, limits, observer=metrics, on_failure=on_failure)
+    metrics.watch_level("callbacks_running", "Calls of receivers under way.", sender.running_count)
+    return sender
+
+
+def _callback_transport(settings: Settings, rules: CallbackRules, clock: Clock) -> Transport:
+    """The HTTP library is loaded only where callbacks are on: that takes time at each start, and memory."""
+    if not rules.enabled:
+        return NoTransport()
+    from ingest_server.scheduler.callback_http import HttpLimits, HttpTransport
+
+    limits = HttpLimits(
+        connect_seconds=settings.callback_connect_seconds,
+        attempt_seconds=settings.callback_attempt_seconds,
+        response_bytes_max=settings.callback_response_bytes_max,
+        connections_max=settings.callback_concurrent_max,
+        connections_per_host_max=settings.callback_concurrent_per_host_max,
+    )
+    return HttpTransport(rules, clock, limits)
 
 
 def wire_limits(settings: Settings) -> WireLimits:

@@ -145,6 +145,44 @@ class Settings(RestFields):
         DAY_SECONDS, "Blobs no job refers to are kept so long.", least=60, most=366 * DAY_SECONDS, live=True
     )
 
+    # ------------------------------------------------------------------------------------------------------------ callbacks
+    callback_hosts: tuple[str, ...] = setting(
+        (),
+        "Where callbacks may go: [http://|https://]HOST[:PORT], https and its port unless said; HOST may be *.NAME or *, PORT *. "
+        "Empty: jobs with callbacks are refused.",
+    )
+    callback_networks: tuple[str, ...] = setting(
+        (),
+        "Networks (10.1.0.0/16) callbacks may reach although they are private, loopback, link-local or reserved: by default "
+        "nobody's URL can make the server call what only the server can reach.",
+    )
+    callback_secrets: tuple[str, ...] = setting(
+        (),
+        "Keys that sign callbacks: whsec_BASE64 of 24 to 64 bytes, or TENANT:whsec_BASE64. Several sign side by side.",
+        secret=True,
+    )
+    callback_attempts_max: int = setting(
+        40, "Attempts of one delivery: with the waits below more than its time allows.", least=1, most=100
+    )
+    callback_total_seconds: float = setting(
+        DAY_SECONDS, "A delivery is given up so long after its first attempt could begin.", least=1, most=30 * DAY_SECONDS
+    )
+    callback_backoff_initial_seconds: float = setting(
+        5.0, "Wait after the first failed attempt; each is twice the one before.", least=0.01, most=DAY_SECONDS
+    )
+    callback_backoff_max_seconds: float = setting(HOUR_SECONDS, "No wait is longer.", least=0.01, most=DAY_SECONDS)
+    callback_connect_seconds: float = setting(5.0, "Longest time for DNS, connection and TLS.", least=0.1, most=300)
+    callback_attempt_seconds: float = setting(
+        15.0, "Longest time of one attempt; Standard Webhooks advises 15 to 30.", least=0.1, most=300
+    )
+    callback_concurrent_max: int = setting(64, "Callbacks under way at once.", least=1, most=1_000)
+    callback_concurrent_per_host_max: int = setting(
+        8, "The same to one host and port, so that a slow one does not hold up the others.", least=1, most=1_000
+    )
+    callback_response_bytes_max: int = setting(
+        16 * KIB, "Read of an answer's body before the connection is closed: only its status counts.", least=0, most=MIB
+    )
+
     # ------------------------------------------------------------------------------------------------------------ the store
     store_pending_bytes_max: int = setting(
         64 * MIB, "Bytes that may wait for the writer; then submits are refused.", least=MIB, most=64 * GIB

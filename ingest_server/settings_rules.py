@@ -8,6 +8,8 @@ from typing import Any
 from ingest_server.configuration.declaration import Fault
 from ingest_server.configuration.rest_fields import rest_faults
 from ingest_server.domain.address import is_near, parse_listen
+from ingest_server.domain.callback_rules import CallbackRules
+from ingest_server.domain.webhook import SigningKeys
 
 AUTH_TOKEN_CHARACTERS_MIN = 16
 """Sixteen random letters and digits are about 80 bits: beyond guessing over a network."""
@@ -20,7 +22,13 @@ def auth_is_on(values: Mapping[str, Any]) -> bool:
 
 def faults_between(values: Mapping[str, Any]) -> list[Fault]:
     """Find the rules over several settings that are broken, all of them. `values`: every setting by name."""
-    return [*_address_faults(values), *_security_faults(values), *_order_faults(values), *rest_faults(values)]
+    return [
+        *_address_faults(values),
+        *_security_faults(values),
+        *_callback_faults(values),
+        *_order_faults(values),
+        *rest_faults(values),
+    ]
 
 
 def _address_faults(values: Mapping[str, Any]) -> list[Fault]:
@@ -66,12 +74,33 @@ def _security_faults(values: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
+def _callback_faults(values: Mapping[str, Any]) -> list[Fault]:
+    faults = []
+    for name in ("callback_hosts", "callback_networks"):
+        for entry in values[name]:
+            try:
+                CallbackRules(**{name.removeprefix("callback_"): (entry,)})
+            except ValueError as error:
+                faults.append(Fault("settings", name, entry, str(error)))
+    try:
+        keys = SigningKeys(values["callback_secrets"])
+    except ValueError as error:
+        return [*faults, Fault("settings", "callback_secrets", "********", str(error))]
+    if values["callback_hosts"] and not keys.has_common:
+        rule = "must hold a secret for all tenants (whsec_…) where callback_hosts is set: receivers trust nothing unsigned"
+        faults.append(Fault("settings", "callback_secrets", None, rule))
+    return faults
+
+
 _ORDERED = (
     ("retry_backoff_initial_seconds", "retry_backoff_max_seconds"),
     ("inline_bytes_max", "response_bytes_max"),
     ("response_bytes_max", "message_bytes_max"),
     ("message_bytes_max", "store_pending_bytes_max"),
     ("inline_bytes_max", "result_bytes_max"),
+    ("callback_backoff_initial_seconds", "callback_backoff_max_seconds"),
+    ("callback_connect_seconds", "callback_attempt_seconds"),
+    ("callback_concurrent_per_host_max", "callback_concurrent_max"),
 )
 """Pairs of which the first must not exceed the second."""
 

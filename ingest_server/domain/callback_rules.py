@@ -1,8 +1,8 @@
 """Where callbacks may go: hosts on an allow-list, and addresses of the public internet unless others are allowed.
 
-Two questions, asked at different times. *May this URL be called?* depends on its text alone; it is asked when a job is accepted and
-again before every call, since settings change. *May this address be connected to?* is asked of the very address a connection is
-about to be made to, after DNS: a name that is allowed may point anywhere, and elsewhere a moment later.
+Two questions, asked at different times. *May this URL be called?* depends on its text alone; it is asked when a job is accepted
+and again before every call, since settings change. *May this address be connected to?* is asked of the very address a connection
+is about to be made to, after DNS: a name that is allowed may point anywhere, and elsewhere a moment later.
 
 Addresses: the tables below are the IANA IPv4 and IPv6 Special-Purpose Address Registries, without the blocks that are globally
 reachable. `ipaddress.is_global` is not used, because what it answers differs between versions of Python (CVE-2024-4032).
@@ -111,7 +111,7 @@ class CallbackRules:
 
     def check_url(self, url: str) -> Endpoint:
         """Take a URL apart. Raises ValueError, to be read after the name of the field, if it must not be called."""
-        endpoint = _parse(url)
+        endpoint = parse_endpoint(url)
         if not any(rule.permits(*endpoint[1:]) for rule in self._hosts):
             raise ValueError(
                 f"goes to {endpoint.scheme}://{endpoint.key}, which is not on this server's allow-list; whoever runs it "
@@ -140,7 +140,8 @@ class CallbackRules:
             )
 
 
-def _parse(url: str) -> Endpoint:
+def parse_endpoint(url: str) -> Endpoint:
+    """Take a URL apart. Raises ValueError, to be read after the name of the field, if it is not one that can be called."""
     if len(url.encode("utf-8", "surrogatepass")) > URL_BYTES_MAX:
         raise ValueError(f"must have at most {URL_BYTES_MAX:,} bytes, not {len(url.encode('utf-8', 'surrogatepass')):,}")
     if not url.startswith(("http://", "https://")):

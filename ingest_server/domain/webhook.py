@@ -1,7 +1,7 @@
 """Signatures of callbacks, after Standard Webhooks (https://www.standardwebhooks.com).
 
-The signed text is `webhook-id.webhook-timestamp.body`; a signature is `v1,` and the base64 of its HMAC-SHA256; several, separated by
-spaces, let a receiver pass over from an old secret to a new one. A secret is written `whsec_` and the base64 of 24 … 64 bytes.
+The signed text is `webhook-id.webhook-timestamp.body`; a signature is `v1,` and the base64 of its HMAC-SHA256; several, separated
+by spaces, let a receiver pass over from an old secret to a new one. A secret is written `whsec_` and the base64 of 24 … 64 bytes.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ingest_server.domain.caller import Caller
@@ -13,7 +13,7 @@ from ingest_server.domain.job import RETRYABLE_STATES, JobState
 from ingest_server.jobs.submit import SubmitCommand, SubmitJobs
 from ingest_server.jobs.targets import BATCH_PAGE_JOBS, target_query
 from ingest_server.store.interface import JobStore
-from ingest_server.store.records import Detail, JobPolicy, JobRow, NewJob, SubmitCode
+from ingest_server.store.records import CallbackTarget, Detail, JobPolicy, JobRow, NewJob, SubmitCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,23 @@ class RetryItem:
 
 
 class RetryJobs:
-    """The use case."""
+    """The use case.
 
-    def __init__(self, store: JobStore, submit: SubmitJobs, clock: Clock) -> None:
+    Args:
+        read_callbacks: of a stored spec, which is opaque here.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        submit: SubmitJobs,
+        clock: Clock,
+        read_callbacks: Callable[[bytes], tuple[CallbackTarget, ...]],
+    ) -> None:
         self._store = store
         self._submit = submit
         self._clock = clock
+        self._read_callbacks = read_callbacks
 
     async def __call__(
         self,
@@ -84,7 +95,7 @@ class RetryJobs:
         policies: dict[JobPolicy, int] = {}
         jobs: list[NewJob] = []
         for row in rows:
-            index = policies.setdefault(_policy(row, now_us), len(policies))
+            index = policies.setdefault(_policy(row, now_us, self._read_callbacks(row.spec)), len(policies))
             blob = row.payload[1:33] if row.payload[:1] == b"b" else b""
             jobs.append((index, b"", row.payload, "", blob))
         origins = [row.job_id for row in rows]
@@ -98,7 +109,7 @@ class RetryJobs:
         return made, answer.batch_id
 
 
-def _policy(row: JobRow, now_us: int) -> JobPolicy:
+def _policy(row: JobRow, now_us: int, callbacks: tuple[CallbackTarget, ...]) -> JobPolicy:
     """The policy the job was submitted with, its spans of time counted from now."""
     return JobPolicy(
         tenant=row.tenant,
@@ -113,6 +124,7 @@ def _policy(row: JobRow, now_us: int) -> JobPolicy:
         use_existing=False,
         dedupe_window_us=0,
         spec=row.spec,
+        callbacks=callbacks,
     )
 
 

@@ -89,6 +89,7 @@ class Server:
         load: reads the scheduler's figures.
         watch_count: open watches.
         limits: read anew at each call, since some are live settings.
+        callbacks: whether they are delivered.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Server:
         limits: Callable[[], ServerLimits],
         load: Callable[[], Load],
         watch_count: Callable[[], int],
+        callbacks: bool,
     ) -> None:
         self._store = store
         self._engine = engine
@@ -109,6 +111,7 @@ class Server:
         self._limits = limits
         self._load = load
         self._watch_count = watch_count
+        self._callbacks = callbacks
         self._started = clock.monotonic()
 
     def info(self, caller: Caller) -> ServerInfo:
@@ -120,7 +123,7 @@ class Server:
             engines=((self._engine.name, len(self._engine.workers())),),
             tasks=("extract",),
             uri_schemes=(),
-            callbacks=False,
+            callbacks=self._callbacks,
             tenant=caller.tenant,
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ingest_server.jobs.blobs import Blobs
 from ingest_server.jobs.cancel import CancelJobs
 from ingest_server.jobs.delete import DeleteJobs
+from ingest_server.jobs.deliveries import Deliveries
 from ingest_server.jobs.fetch import FetchResults
 from ingest_server.jobs.list import CountJobs, GetJob, ListJobs
 from ingest_server.jobs.queues import Queues
@@ -31,6 +32,7 @@ class UseCases:
     cancel: CancelJobs
     retry: RetryJobs
     delete: DeleteJobs
+    deliveries: Deliveries
     blobs: Blobs
     queues: Queues
     server: Server

@@ -67,6 +67,7 @@ class Metrics:
         self.registry = registry if registry is not None else CollectorRegistry()
         self._define_calls()
         self._define_jobs()
+        self._define_callbacks()
 
     def watch_level(self, name: str, documentation: str, read: Callable[[], float]) -> None:
         """Add a figure that `read` answers when metrics are asked for: `ingest_<name>`. Must be quick."""
@@ -98,3 +99,16 @@ class Metrics:
         self.job_run_seconds = self._histogram(
             "job_run_seconds", "From the handler's start to its end, mean of each settled batch.", JOB_BOUNDS_SECONDS
         )
+
+    def _define_callbacks(self) -> None:
+        self.callback_attempts_total = self._counter(
+            "callback_attempts_total", "Calls of receivers, by outcome: delivered, retried, failed, gone.", ["outcome"]
+        )
+        self.callback_attempt_seconds = self._histogram(
+            "callback_attempt_seconds", "Duration of calls of receivers.", LATENCY_BOUNDS_SECONDS
+        )
+
+    def delivery_attempted(self, outcome: str, seconds: float) -> None:
+        """Count a call of a receiver (scheduler.callbacks.DeliveryObserver)."""
+        self.callback_attempts_total.labels(outcome).inc()
+        self.callback_attempt_seconds.observe(seconds)

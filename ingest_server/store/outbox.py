@@ -1,11 +1,11 @@
-"""The outbox of a job store: deliveries of callbacks, made with the events they tell of, kept until they ended and their job is gone.
+"""The outbox of a job store: deliveries of callbacks, made with the events they tell of, kept until ended and the job is gone.
 
 **A delivery** is one event of one job, owed to one of the job's callbacks (a *target*). It is made in the very transaction that
-writes the event, so either both are on disk or neither. Its number is `position << 3 | target`: larger for later events, never used
-again. It carries all that its body is made of, so it outlives its job: a job that is purged or deleted still tells of its end.
+writes the event, so either both are on disk or neither. Its number is `position << 3 | target`: larger for later events, never
+used again. It carries all that its body is made of, so it outlives its job: one that is purged or deleted still tells of its end.
 
-**A line** is the deliveries of one job to one target, by number. Only the first that has not ended is PENDING; those behind it are
-WAITING. So a receiver hears of the states of a job in their order.
+**A line** is the deliveries of one job to one target, by number. Only the first that has not ended is PENDING; those behind it
+are WAITING. So a receiver hears of the states of a job in their order.
 
 A line takes at most `LINE_DELIVERIES_MAX` deliveries of states that are not terminal; further ones are not made. The terminal one
 always is.
@@ -97,7 +97,7 @@ DeliveryResult: TypeAlias = tuple[int, int, int, int, DeliveryAttempt]
 
 @dataclass(frozen=True, slots=True)
 class DuePage:
-    """Deliveries to send, and when to look again: `next_due_us` is the earliest due time after now, 0 if nothing waits for one."""
+    """Deliveries to send, and when to look again: `next_due_us` is the earliest due time after now, 0 if there is none."""
 
     rows: Sequence[DeliveryRow]
     next_due_us: int

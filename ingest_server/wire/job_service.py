@@ -14,6 +14,7 @@ from ingest_server.jobs.use_cases import UseCases
 from ingest_server.wire.action_results import cancel_results, delete_results, retry_results
 from ingest_server.wire.calls import Context, caller
 from ingest_server.wire.count_groups import count_response, parse_grouping
+from ingest_server.wire.deliveries import PAGE_SIZE, PAGE_SIZE_MAX, list_response, parse_delivery_ids, redeliver_response
 from ingest_server.wire.fetched_results import encode_page, encode_results
 from ingest_server.wire.field_rules import optional_uuid, required_uuid
 from ingest_server.wire.job_to_proto import job_to_proto
@@ -23,7 +24,7 @@ from ingest_server.wire.parse_submit import SubmitParser
 from ingest_server.wire.parse_targets import TargetRequest, Targets, parse_fetch, parse_reason, parse_targets
 from ingest_server.wire.parse_watch import WatchAsk, parse_watch, watch_token, with_oldest_token
 from ingest_server.wire.submit_answer import batch_refused, encode_answer, encode_refusal, refusal_of_run, refused_by_server
-from ingest_server.wire.tokens import TokenKind, decode_page_token, encode_page_token, selection_digest
+from ingest_server.wire.tokens import TokenKind, decode_page_token, encode_page_token, items_digest, selection_digest
 from ingest_server.wire.uuid_text import format_uuid
 from ingest_server.wire.waiting import wait_seconds
 from ingest_server.wire.watch_encoding import EventEncoder, MessageWriter
@@ -174,6 +175,21 @@ class JobService:
             caller(), job_ids=targets.job_ids, batch_id=targets.batch_id, page=targets.page
         )
         return pb.DeleteJobsResponse(results=delete_results(answers), next_page_token=targets.next_token(page))
+
+    async def ListDeliveries(self, request: pb.ListDeliveriesRequest, context: Context) -> pb.ListDeliveriesResponse:
+        """Answer a page of deliveries."""
+        job_id = required_uuid("job_id", request.job_id)
+        size = parse_page_size(request.page_size, PAGE_SIZE_MAX, unset=PAGE_SIZE)
+        digest = items_digest(caller().tenant, (job_id,), b"")
+        number = decode_page_token(TokenKind.DELIVERIES, request.page_token, digest)
+        page = await self._use_cases.deliveries.list(caller(), job_id, page_size=size, from_number=number)
+        return list_response(page, digest, self._configuration.limits.response_bytes_max)
+
+    async def RedeliverCallbacks(self, request: pb.RedeliverCallbacksRequest, context: Context) -> pb.RedeliverCallbacksResponse:
+        """Send deliveries again."""
+        job_id = required_uuid("job_id", request.job_id)
+        numbers = parse_delivery_ids(request.delivery_ids, job_id)
+        return redeliver_response(job_id, await self._use_cases.deliveries.redeliver(caller(), job_id, numbers))
 
     def _targets(self, request: TargetRequest, kind: TokenKind) -> Targets:
         return parse_targets(request, kind, caller().tenant, self._configuration.limits.fetch_items_max)

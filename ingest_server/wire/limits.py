@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingest_server.domain.callback_rules import CallbackRules
 from ingest_server.jobs.handler_table import HandlerTable
 
 KIB = 1024
@@ -71,15 +72,19 @@ class LiveConfiguration:
 
     Attributes:
         limits, defaults, handlers: the present ones.
+        callbacks: where callbacks may go; never swapped.
         generation: grows with every swap; what was derived from an older generation is stale.
     """
 
-    __slots__ = ("defaults", "generation", "handlers", "limits")
+    __slots__ = ("callbacks", "defaults", "generation", "handlers", "limits")
 
-    def __init__(self, limits: WireLimits, defaults: SpecDefaults, handlers: HandlerTable) -> None:
+    def __init__(
+        self, limits: WireLimits, defaults: SpecDefaults, handlers: HandlerTable, callbacks: CallbackRules | None = None
+    ) -> None:
         self.limits = limits
         self.defaults = defaults
         self.handlers = handlers
+        self.callbacks = callbacks or CallbackRules()
         self.generation = 0
 
     def swap(

@@ -13,6 +13,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from ingest.v1 import job_pb2
 from ingest_server.domain.errors import Reason
 from ingest_server.domain.job import DEFAULT_PRIORITY, DEFAULT_QUEUE
+from ingest_server.store.records import CallbackTarget
 from ingest_server.wire.faults import Faults, shown
 from ingest_server.wire.field_rules import (
     KEY_BYTES_MAX,
@@ -24,17 +25,16 @@ from ingest_server.wire.field_rules import (
     checked_time,
 )
 from ingest_server.wire.limits import LiveConfiguration, SpecDefaults
+from ingest_server.wire.parse_callbacks import checked_callbacks
 from ingest_server.wire.spec_template import SpecTemplate
 from ingest_server.wire.times import MICROSECONDS, to_duration
 
 # All numbers below are those of job.proto, where they are promised to clients.
 TASKS_MAX = 16
 REASONS_MAX = 64
-CALLBACKS_MAX = 8
 MEDIA_TYPE_BYTES_MAX = 255
 METADATA_PAIRS_MAX = 64
 METADATA_BYTES_MAX = 16 * 1024
-URL_BYTES_MAX = 2_048
 PRIORITY_MAX = 9
 MILLISECOND_US = 1_000
 DAY_US = 86_400 * MICROSECONDS
@@ -63,12 +63,14 @@ def parse_template(data: bytes, configuration: LiveConfiguration) -> SpecTemplat
     spec.DiscardUnknownFields()
     _check_input(faults, spec.input)
     _check_tasks(faults, spec, configuration)
-    _check_callbacks(faults, spec)
-    template = _template(faults, spec, configuration.defaults)
+    callbacks = checked_callbacks(faults, spec, configuration.callbacks)
+    template = _template(faults, spec, configuration.defaults, callbacks)
     return faults or template
 
 
-def _template(faults: Faults, spec: job_pb2.JobSpec, defaults: SpecDefaults) -> SpecTemplate:
+def _template(
+    faults: Faults, spec: job_pb2.JobSpec, defaults: SpecDefaults, callbacks: tuple[CallbackTarget, ...]
+) -> SpecTemplate:
     """Check the policy, fill in its defaults, and make the template."""
     spec.queue = checked_queue(faults, "queue", spec.queue or DEFAULT_QUEUE)
     if not spec.HasField("priority"):
@@ -95,6 +97,7 @@ def _template(faults: Faults, spec: job_pb2.JobSpec, defaults: SpecDefaults) -> 
         use_existing=conflict == job_pb2.CONFLICT_POLICY_USE_EXISTING,
         dedupe_window_us=_optional_span(faults, spec, "dedupe_window", MILLISECOND_US, 30 * DAY_US),
         spec=b"" if faults else spec.SerializeToString(deterministic=True),
+        callbacks=callbacks,
     )
 
 
@@ -182,19 +185,6 @@ def _check_custom(faults: Faults, path: str, task: job_pb2.CustomTask, configura
             return
         for problem in configuration.handlers.check(task.handler, options):
             faults.add(f"{path}.options", problem)
-
-
-def _check_callbacks(faults: Faults, spec: job_pb2.JobSpec) -> None:
-    if not spec.callbacks:
-        return
-    faults.add_unsupported("callbacks", "callbacks")
-    if len(spec.callbacks) > CALLBACKS_MAX:
-        faults.add("callbacks", f"must have at most {CALLBACKS_MAX} entries, not {len(spec.callbacks):,}")
-    for index, callback in enumerate(spec.callbacks[:CALLBACKS_MAX]):
-        path = f"callbacks[{index}].url"
-        if not callback.url.startswith(("http://", "https://")):
-            faults.add(path, f"must be an absolute http or https URL, not {shown(callback.url)}")
-        checked_text(faults, path, callback.url, URL_BYTES_MAX)
 
 
 def struct_to_dict(struct: Struct) -> dict[str, Any]:

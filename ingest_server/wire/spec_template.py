@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from ingest_server.store.records import JobPolicy
+from ingest_server.store.records import CallbackTarget, JobPolicy
 from ingest_server.wire.encoding import bytes_field, text_field
 
 _SPEC_INPUT = 4
@@ -27,6 +27,7 @@ class SpecTemplate:
         use_existing: a taken job_id answers with the job that has it.
         spec: serialized `ingest.v1.JobSpec`, deterministic, defaults filled in, without job_id, input content, input name and
             dedupe key.
+        callbacks: as in `JobPolicy`.
         timeless: policies by tenant, if they do not depend on the time of the call: then one object serves all calls.
     """
 
@@ -42,6 +43,7 @@ class SpecTemplate:
     use_existing: bool
     dedupe_window_us: int
     spec: bytes
+    callbacks: tuple[CallbackTarget, ...] = ()
     timeless: dict[str, JobPolicy] = field(default_factory=dict)
 
     def shared_policy(self, tenant: str, now_us: int) -> JobPolicy:
@@ -77,6 +79,7 @@ class SpecTemplate:
             self.use_existing,
             self.dedupe_window_us,
             spec,
+            self.callbacks,
         )
 
 

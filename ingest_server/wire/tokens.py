@@ -36,6 +36,7 @@ class TokenKind(IntEnum):
     CANCEL = 5
     RETRY = 6
     DELETE = 7
+    DELIVERIES = 8
     """Where the next page begins."""
 
 

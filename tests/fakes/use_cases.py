@@ -21,6 +21,7 @@ from ingest_server.jobs.server import LatencySummary, Load, ServerInfo, ServerLi
 from ingest_server.jobs.submit import SubmitCommand
 from ingest_server.jobs.use_cases import UseCases
 from ingest_server.jobs.watch import WatchBatch
+from ingest_server.store.outbox import DeliveryPage
 from ingest_server.store.records import JobPage, JobRow, QueueRow, SubmitAnswer
 
 BATCH_ID = bytes(range(16))
@@ -108,6 +109,7 @@ class FakeUseCases:
             cancel=cast(Any, self._cancel),
             retry=cast(Any, self._retry),
             delete=cast(Any, self._delete),
+            deliveries=cast(Any, FakeDeliveries(self)),
             blobs=cast(Any, FakeBlobs(self)),
             queues=cast(Any, FakeQueues(self)),
             server=cast(Any, FakeServer(self)),
@@ -167,6 +169,19 @@ class FakeUseCases:
 
     async def _delete(self, caller: Caller, **arguments: Any) -> Any:
         return await self.answer("delete", caller, ([], 0), **arguments)
+
+
+class FakeDeliveries:
+    """Deliveries of a `FakeUseCases`."""
+
+    def __init__(self, fake: FakeUseCases) -> None:
+        self._fake = fake
+
+    async def list(self, caller: Caller, job_id: bytes, **arguments: Any) -> Any:
+        return await self._fake.answer("list_deliveries", caller, DeliveryPage([], 0), job_id=job_id, **arguments)
+
+    async def redeliver(self, caller: Caller, job_id: bytes, numbers: Sequence[int]) -> Any:
+        return await self._fake.answer("redeliver", caller, list(numbers), job_id=job_id, numbers=numbers)
 
 
 class FakeBlobs:

@@ -18,9 +18,10 @@ from ingest_server.store.sqlite.transaction import Transaction
 
 _WAITING, _PENDING, _DELIVERED, _FAILED, _GONE = (status.value for status in DeliveryStatus)
 
-_INSERT = """INSERT INTO deliveries (number, seq, target, status, begin_us, due_us, end_us, tries, state, job_attempt, event_us, host,
-url, job_id, batch_id, tenant, labels, failure, log)
-SELECT ?1, j.seq, ?2, ?3, ?4, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, j.job_id, b.batch_id, g.tenant, p.labels, iif(?6 >= 5, j.failure, NULL), ''
+_INSERT = """INSERT INTO deliveries (number, seq, target, status, begin_us, due_us, end_us, tries, state, job_attempt, event_us,
+host, url, job_id, batch_id, tenant, labels, failure, log)
+SELECT ?1, j.seq, ?2, ?3, ?4, ?4, ?5, 0, ?6, ?7, ?8,
+?9, ?10, j.job_id, b.batch_id, g.tenant, p.labels, iif(?6 >= 5, j.failure, NULL), ''
 FROM jobs AS j JOIN groups AS g ON g.number = j.grp JOIN batches AS b ON b.number = j.batch JOIN policies AS p ON p.id = j.policy
 WHERE j.seq = ?11"""
 _LINE = """SELECT count(*), coalesce(max(status < 2), 0), coalesce(max(status = 4), 0) FROM deliveries

@@ -92,8 +92,8 @@ def _labels(text: str) -> tuple[tuple[str, str], ...]:
 
 def _row(row: tuple[Any, ...]) -> DeliveryRow:
     (
-        number, job_id, batch_id, tenant, labels, url, host, status, state, job_attempt, event_us, failure, tries, begin_us, due_us,
-        end_us, log,
+        number, job_id, batch_id, tenant, labels, url, host, status, state, job_attempt, event_us, failure, tries, begin_us,
+        due_us, end_us, log,
     ) = row  # fmt: skip
     return DeliveryRow(
         number, job_id, batch_id, tenant, _labels(labels), url, host, DeliveryStatus(status), JobState(state), job_attempt,

@@ -137,7 +137,9 @@ class State:
             self.add_group(Group(number, (tenant, queue, fairness_key), jobs))
         self._load_leases()
         self._load_lines()
-        self.callback_jobs = SeqSet(seq for (seq,) in self.db.execute("SELECT seq FROM callbacks UNION SELECT seq FROM deliveries"))
+        self.callback_jobs = SeqSet(
+            seq for (seq,) in self.db.execute("SELECT seq FROM callbacks UNION SELECT seq FROM deliveries")
+        )
 
     def add_group(self, group: Group) -> None:
         """Take up a group."""

@@ -25,7 +25,7 @@ Answer: TypeAlias = tuple[int, bool, Any]
 """(number of the call, whether it succeeded, the answer or a `faults.Fault`)"""
 
 Told: TypeAlias = tuple[bytes, dict[int, tuple[bytes, bytes]], dict[int, tuple[str, str, str]], dict[int, int], bool, bool]
-"""What one commit changed: (packed events, details, new groups, changes of ready counts, queue settings changed, deliveries due)"""
+"""What one commit changed: (packed events, details, new groups, changes of ready counts, queues changed, deliveries due)"""
 
 VERBS: dict[str, Callable[..., Any]] = {
     "submit": submit.submit,

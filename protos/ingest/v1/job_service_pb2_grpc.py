@@ -94,6 +94,16 @@ class JobServiceStub(object):
                 request_serializer=ingest_dot_v1_dot_job__service__pb2.DeleteJobsRequest.SerializeToString,
                 response_deserializer=ingest_dot_v1_dot_job__service__pb2.DeleteJobsResponse.FromString,
                 _registered_method=True)
+        self.ListDeliveries = channel.unary_unary(
+                '/ingest.v1.JobService/ListDeliveries',
+                request_serializer=ingest_dot_v1_dot_job__service__pb2.ListDeliveriesRequest.SerializeToString,
+                response_deserializer=ingest_dot_v1_dot_job__service__pb2.ListDeliveriesResponse.FromString,
+                _registered_method=True)
+        self.RedeliverCallbacks = channel.unary_unary(
+                '/ingest.v1.JobService/RedeliverCallbacks',
+                request_serializer=ingest_dot_v1_dot_job__service__pb2.RedeliverCallbacksRequest.SerializeToString,
+                response_deserializer=ingest_dot_v1_dot_job__service__pb2.RedeliverCallbacksResponse.FromString,
+                _registered_method=True)
 
 
 class JobServiceServicer(object):
@@ -245,6 +255,28 @@ class JobServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDeliveries(self, request, context):
+        """Pages through the deliveries of a job's callbacks, in the order of the changes they tell of. They are kept as long as
+        their job; what is still owed when the job is forgotten is delivered all the same, but can no longer be listed.
+        Retry: safe.
+
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, PAGE_TOKEN_INVALID), NOT_FOUND (JOB_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RedeliverCallbacks(self, request, context):
+        """Sends deliveries of a job again, with the same delivery_id and body; attempts and time are counted anew. Those that have
+        not ended are left alone.
+
+        Retry: safe, but may send once more what was delivered in between. Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND
+        (JOB_NOT_FOUND), UNIMPLEMENTED (NOT_SUPPORTED: ServerInfo.callbacks is false).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JobServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -297,6 +329,16 @@ def add_JobServiceServicer_to_server(servicer, server):
                     servicer.DeleteJobs,
                     request_deserializer=ingest_dot_v1_dot_job__service__pb2.DeleteJobsRequest.FromString,
                     response_serializer=ingest_dot_v1_dot_job__service__pb2.DeleteJobsResponse.SerializeToString,
+            ),
+            'ListDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeliveries,
+                    request_deserializer=ingest_dot_v1_dot_job__service__pb2.ListDeliveriesRequest.FromString,
+                    response_serializer=ingest_dot_v1_dot_job__service__pb2.ListDeliveriesResponse.SerializeToString,
+            ),
+            'RedeliverCallbacks': grpc.unary_unary_rpc_method_handler(
+                    servicer.RedeliverCallbacks,
+                    request_deserializer=ingest_dot_v1_dot_job__service__pb2.RedeliverCallbacksRequest.FromString,
+                    response_serializer=ingest_dot_v1_dot_job__service__pb2.RedeliverCallbacksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -579,6 +621,60 @@ class JobService(object):
             '/ingest.v1.JobService/DeleteJobs',
             ingest_dot_v1_dot_job__service__pb2.DeleteJobsRequest.SerializeToString,
             ingest_dot_v1_dot_job__service__pb2.DeleteJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ingest.v1.JobService/ListDeliveries',
+            ingest_dot_v1_dot_job__service__pb2.ListDeliveriesRequest.SerializeToString,
+            ingest_dot_v1_dot_job__service__pb2.ListDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RedeliverCallbacks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ingest.v1.JobService/RedeliverCallbacks',
+            ingest_dot_v1_dot_job__service__pb2.RedeliverCallbacksRequest.SerializeToString,
+            ingest_dot_v1_dot_job__service__pb2.RedeliverCallbacksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -23,7 +23,12 @@ from ingest_server.store.records import JobQuery, JobRow, Verdict
 from ingest_server.store.sqlite.store import SqliteStore
 from tests.contract.store.driver import AGEING, DAY, SECOND, TENANT, Driver, new_id, policy
 
-CALLBACKS = ((), (), (("https://a/", "a:443", 0b1_1110_0000),), (("https://a/", "a:443", 0b1_1111_1110), ("http://b/", "b:80", 8)))
+CALLBACKS = (
+    (),
+    (),
+    (("https://a/", "a:443", 0b1_1110_0000),),
+    (("https://a/", "a:443", 0b1_1111_1110), ("http://b/", "b:80", 8)),
+)
 ATTEMPTED = [status for status in DeliveryStatus if status is not DeliveryStatus.WAITING]
 LABELS = ((), (("a", "1"),), (("a", "2"), ("b", "1")))
 
@@ -111,7 +116,9 @@ class _Play:
         now = self.driver.now
         page = await self.driver.store.due_deliveries(2, 3, after_host, now)
         attempt = DeliveryAttempt(now, 1, 200, "")
-        results = [(row.number, row.tries, int(status), now + SECOND, attempt) for row, status in zip(page.rows, statuses, strict=False)]
+        results = [
+            (row.number, row.tries, int(status), now + SECOND, attempt) for row, status in zip(page.rows, statuses, strict=False)
+        ]
         refused = await self.driver.store.record_deliveries(results, now)
         return [self.delivery(row) for row in page.rows], page.next_due_us, list(refused)
 
