@@ -39,6 +39,7 @@ from ingest_server.domain.address import parse_listen
 from ingest_server.domain.clock import MICROSECONDS_PER_SECOND, SystemClock
 from ingest_server.domain.errors import Reason, Unavailable
 from ingest_server.engines.local.pool import LocalEngine
+from ingest_server.engines.local.scratch import make_scratch, remove_other_scratch
 from ingest_server.jobs.batch_names import BatchNames
 from ingest_server.jobs.blobs import BlobLimits, Blobs
 from ingest_server.jobs.cancel import CancelJobs
@@ -225,7 +226,7 @@ class App:
             settings.blob_upload_idle_seconds,
         )
         self._blobs = Blobs(blob_files, self._store, clock, blob_limits)
-        self._scratch = _make_scratch(folder / "scratch")
+        self._scratch = make_scratch(folder / "scratch")
         stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
         self._engine = LocalEngine(
             settings.workers,
@@ -261,7 +262,7 @@ class App:
         for failure in await opening:
             if failure is not None:
                 raise failure
-        await asyncio.to_thread(_remove_others, self._scratch)
+        await asyncio.to_thread(remove_other_scratch, self._scratch)
         groups = await self._store.groups()
         self._hub.learn_groups({number: key for number, (key, _) in groups.items()})
         self._hub.position = (await self._store.span())[1]
@@ -395,16 +396,3 @@ class App:
             logging.getLogger().setLevel(self.settings.log_level.upper())
             await self._engine.resize(self.settings.workers)
             log.info("reloaded: %d workers", self.settings.workers)
-
-
-def _make_scratch(folder: Path) -> Path:
-    """A fresh folder for temporary files of the workers, in the data folder: on the disk that was chosen for large files."""
-    folder.mkdir(exist_ok=True)
-    return Path(tempfile.mkdtemp(dir=folder))
-
-
-def _remove_others(scratch: Path) -> None:
-    """Remove what servers before left behind because they were killed. Only for the owner of the data folder."""
-    for other in scratch.parent.iterdir():
-        if other != scratch:
-            shutil.rmtree(other, ignore_errors=True)
