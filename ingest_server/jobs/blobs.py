@@ -6,7 +6,7 @@ one it has to send the bytes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from ingest_server.domain.caller import Caller
@@ -40,6 +40,15 @@ class BlobStat:
     committed_bytes: int
     complete: bool
     create_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A download that may be sent: size of the whole blob, and the pieces asked for in order, each (where it begins, bytes).
+    Whoever does not read `pieces` to the end closes it."""
+
+    size_bytes: int
+    pieces: AsyncGenerator[tuple[int, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +172,8 @@ class Blobs:
             )
         return pieces[0]
 
-    async def download(self, caller: Caller, sha256: bytes, offset: int, limit: int) -> AsyncIterator[tuple[int, bytes]]:
-        """Send a blob from `offset` on, at most `limit` bytes (0: all), in pieces: (where it begins, bytes).
+    async def download(self, caller: Caller, sha256: bytes, offset: int, limit: int) -> Download:
+        """Send a blob from `offset` on, at most `limit` bytes (0: all).
 
         Raises:
             NotFound: BLOB_NOT_FOUND.
@@ -179,6 +188,9 @@ class Blobs:
                 metadata={"size_bytes": str(info.size_bytes)},
             )
         end = min(offset + limit, info.size_bytes) if limit else info.size_bytes
+        return Download(info.size_bytes, self._pieces(sha256, offset, end))
+
+    async def _pieces(self, sha256: bytes, offset: int, end: int) -> AsyncGenerator[tuple[int, bytes], None]:
         while offset < end:
             data = await self._blobs.read(sha256, offset, min(DOWNLOAD_PIECE_BYTES, end - offset))
             yield offset, data

@@ -17,6 +17,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from ingest.v1 import blob_service_pb2, job_service_pb2, queue_service_pb2, server_service_pb2
 from ingest_server import __version__
 from ingest_server.rest.documentation import documentation_paths
+from ingest_server.rest.byte_shapes import gives_bytes
 from ingest_server.rest.errors import RestError, invalid, rest_error
 from ingest_server.rest.exchange import JSON, ClientGone, Endpoint, Exchange, Receive, Scope, Send
 from ingest_server.rest.metadata import read_metadata
@@ -130,6 +131,10 @@ class RestApp:
         match = self.routes.match(verb, exchange.path)
         if match is None and form:
             match, exchange.form = self.routes.match("GET", exchange.path), True
+        if match is None and verb == "HEAD":
+            match = self.routes.match("GET", exchange.path)
+            if match is not None and not gives_bytes(match.route):
+                match = None  # grpc-gateway has no HEAD; ours is for what has a size
         if match is None:
             raise self._no_route(exchange.path)
         exchange.match = match

@@ -31,10 +31,15 @@ class Cancellable(Protocol):
 
 
 class Session:
-    """One stream. `end` cancels its upstream call, so whoever reads from it wakes with CancelledError and asks `reason`."""
+    """One stream. `end` cancels its upstream call, so whoever reads from it wakes with CancelledError and asks `ended_by`.
 
-    def __init__(self) -> None:
+    Args:
+        lasting: it has an end of its own that a drain waits for.
+    """
+
+    def __init__(self, lasting: bool = False) -> None:
         self.reason: End | None = None
+        self.lasting = lasting
         self._call: Cancellable | None = None
 
     def attach(self, call: Cancellable) -> None:
@@ -77,14 +82,16 @@ class Sessions:
         """End all streams, each with a word to its client, and refuse new ones."""
         self.draining = True
         for session in list(self._open):
-            session.end(End.DRAIN)
+            if not session.lasting:
+                session.end(End.DRAIN)
 
     @asynccontextmanager
-    async def session(self, receive: Callable[[], Awaitable[Any]] | None) -> AsyncIterator[Session]:
+    async def session(self, receive: Callable[[], Awaitable[Any]] | None, *, lasting: bool = False) -> AsyncIterator[Session]:
         """A place for one stream, which ends when its client goes away.
 
         Args:
             receive: of ASGI; watched for the client's end. None: somebody else reads from it and calls `end`.
+            lasting: it has an end of its own that a drain waits for.
 
         Raises:
             RestError: UNAVAILABLE while draining, RESOURCE_EXHAUSTED where there are too many.
@@ -93,7 +100,7 @@ class Sessions:
             raise rest_error(grpc.StatusCode.UNAVAILABLE, "the REST shim is shutting down; connect again", "SHUTTING_DOWN")
         if len(self._open) >= self._streams_max:
             raise self._full()
-        session = Session()
+        session = Session(lasting)
         self._open.add(session)
         watch = asyncio.create_task(_watch(session, receive)) if receive is not None else None
         try:

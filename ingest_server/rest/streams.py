@@ -10,9 +10,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import grpc
+
 from ingest_server.domain.clock import Clock, SystemClock
+from ingest_server.rest.blob_download import Download, wants_bytes
+from ingest_server.rest.blob_upload import Upload, brings_bytes
+from ingest_server.rest.byte_shapes import gives_bytes, takes_bytes
+from ingest_server.rest.errors import rest_error
 from ingest_server.rest.exchange import Exchange
+from ingest_server.rest.json_messages import send_values
 from ingest_server.rest.ndjson import send_lines
+from ingest_server.rest.routes import Route
+from ingest_server.rest.spool import Spools
 from ingest_server.rest.sse import EventStream, EventStreamOptions, resume, wants_events
 from ingest_server.rest.stream_frames import FrameCache
 from ingest_server.rest.stream_session import Sessions
@@ -27,6 +36,7 @@ class StreamOptions:
         streams_max: at once, of all forms.
         events: times of server-sent events.
         cache_bytes_max: messages and frames kept for further clients of the same.
+        spool_folder: where the files of such uploads are made; None: where the system has its temporary files.
         spool_bytes_max: largest upload whose digest is not told beforehand.
         spools_max: such uploads at once.
     """
@@ -34,6 +44,7 @@ class StreamOptions:
     streams_max: int = 2_000
     events: EventStreamOptions = field(default_factory=EventStreamOptions)
     cache_bytes_max: int = 8 * 1024 * 1024
+    spool_folder: str | None = None
     spool_bytes_max: int = 1 << 30
     spools_max: int = 8
 
@@ -51,16 +62,19 @@ class Streams:
         self.sessions = Sessions(self.options.streams_max)
         self._clock = clock or SystemClock()
         self._frames = FrameCache(self.options.cache_bytes_max)
+        self._spools = Spools(self.options.spool_folder, self.options.spool_bytes_max, self.options.spools_max)
 
     async def serve(self, exchange: Exchange) -> None:
         """Answer one request to a method that streams. An `Endpoint`."""
         assert exchange.match is not None, "streams have routes"
-        await self._serve_server_stream(exchange)
-
-    async def _serve_server_stream(self, exchange: Exchange) -> None:
-        assert exchange.match is not None, "streams have routes"
         route = exchange.match.route
+        if route.client_streaming:
+            await self._serve_client_stream(exchange, route)
+            return
         request = await read_call(exchange)
+        if gives_bytes(route) and wants_bytes(exchange):
+            await Download(exchange, route, request, self.sessions).send()
+            return
         events = wants_events(exchange)
         resumed = events and resume(exchange, route, request)
         async with self.sessions.session(exchange.receive) as session:
@@ -78,3 +92,15 @@ class Streams:
                     await send_lines(exchange, route, call, session, self._frames)
             finally:
                 call.cancel()
+
+    async def _serve_client_stream(self, exchange: Exchange, route: Route) -> None:
+        if route.server_streaming:
+            raise rest_error(
+                grpc.StatusCode.UNIMPLEMENTED,
+                f"{route.full_method} streams both ways, which HTTP/1.1 cannot: open a WebSocket at this path",
+                "NOT_SUPPORTED",
+            )
+        if takes_bytes(route) and brings_bytes(exchange):
+            await Upload(exchange, route, self._spools).receive()
+        else:
+            await send_values(exchange, route)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import cast
 
 from ingest.v1 import blob_service_pb2 as pb
 from ingest.v1 import job_pb2
@@ -21,7 +20,7 @@ from ingest_server.wire.times import to_timestamp
 SERVICE = pb.DESCRIPTOR.services_by_name["BlobService"]
 
 # Field numbers of DownloadBlobResponse.
-_OFFSET_BYTES, _DATA = 1, 2
+_OFFSET_BYTES, _DATA, _SIZE_BYTES = 1, 2, 3
 
 
 class BlobService:
@@ -62,11 +61,17 @@ class BlobService:
             if (value := getattr(request, field)) < 0:
                 faults.add(field, f"must be at least 0, not {value:,}")
         raise_if_any(faults)
-        pieces = self._blobs.download(caller(), sha256, request.offset_bytes, request.limit_bytes)
+        download = await self._blobs.download(caller(), sha256, request.offset_bytes, request.limit_bytes)
+        size = varint_field(_SIZE_BYTES, download.size_bytes)
+        begun = False
         # Closed by hand: a reader that goes away leaves it half-run, with whatever file it holds open.
-        async with aclosing(cast("AsyncGenerator[tuple[int, bytes], None]", pieces)):
-            async for offset, data in pieces:
-                await context.write(varint_field(_OFFSET_BYTES, offset) + bytes_field(_DATA, data))
+        async with aclosing(download.pieces):
+            async for offset, data in download.pieces:
+                piece = varint_field(_OFFSET_BYTES, offset) + bytes_field(_DATA, data)
+                await context.write(piece if begun else piece + size)
+                begun = True
+        if not begun:
+            await context.write(varint_field(_OFFSET_BYTES, request.offset_bytes) + size)
 
     async def GetBlob(self, request: pb.GetBlobRequest, context: Context) -> pb.GetBlobResponse:
         """Tell what is known of a blob."""

@@ -13,7 +13,7 @@ from typing import Any, cast
 from ingest_server.domain.caller import Caller
 from ingest_server.domain.job import JobState
 from ingest_server.engines.interface import HandlerDescription, WorkerDescription
-from ingest_server.jobs.blobs import BlobStat
+from ingest_server.jobs.blobs import BlobStat, Download
 from ingest_server.jobs.event_hub import WatchEvent
 from ingest_server.jobs.fetch import FetchPage
 from ingest_server.jobs.queues import QueueView
@@ -203,8 +203,12 @@ class FakeBlobs:
         size = sum(len(chunk.data) for chunk in self._fake.uploaded)
         return await self._fake.answer("upload", caller, (first.sha256, size, True))
 
-    async def download(self, caller: Caller, sha256: bytes, offset: int, limit: int) -> AsyncIterator[tuple[int, bytes]]:
+    async def download(self, caller: Caller, sha256: bytes, offset: int, limit: int) -> Download:
+        size = sum(len(data) for _, data in self._fake.pieces)
         await self._fake.answer("download", caller, None, sha256=sha256, offset=offset, limit=limit)
+        return Download(size, self._pieces())
+
+    async def _pieces(self) -> AsyncGenerator[tuple[int, bytes], None]:
         for piece in self._fake.pieces:
             yield piece
 

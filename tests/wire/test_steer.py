@@ -125,9 +125,15 @@ async def test_a_broken_upload_tells_where_it_stands(running: Running) -> None:
 async def test_a_download_comes_in_pieces(running: Running) -> None:
     running.fake.pieces = [(0, b"abc"), (300, b""), (303, b"x" * 1_000_000)]
     call = running.DownloadBlob(blobs.DownloadBlobRequest(sha256=DIGEST, offset_bytes=1, limit_bytes=2))
-    pieces = [(piece.offset_bytes, piece.data) async for piece in call]
-    assert pieces == running.fake.pieces
+    pieces = [(piece.offset_bytes, piece.data, piece.size_bytes) async for piece in call]
+    assert pieces == [(0, b"abc", 1_000_003), (300, b"", 0), (303, b"x" * 1_000_000, 0)]
     assert running.fake.last == {"sha256": bytes.fromhex(DIGEST), "offset": 1, "limit": 2}
+
+
+async def test_a_download_of_nothing_tells_the_size(running: Running) -> None:
+    running.fake.pieces = []
+    call = running.DownloadBlob(blobs.DownloadBlobRequest(sha256=DIGEST, offset_bytes=5))
+    assert [(piece.offset_bytes, piece.data) async for piece in call] == [(5, b"")]
 
 
 async def test_a_blob_tells_its_state(running: Running) -> None:

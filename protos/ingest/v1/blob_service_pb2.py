@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from ingest.v1 import job_pb2 as ingest_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cingest/v1/blob_service.proto\x12\tingest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13ingest/v1/job.proto\"A\n\x17\x46indMissingBlobsRequest\x12&\n\x05\x62lobs\x18\x01 \x03(\x0b\x32\x12.ingest.v1.BlobRefB\x03\xe0\x41\x02\"E\n\x18\x46indMissingBlobsResponse\x12)\n\rmissing_blobs\x18\x01 \x03(\x0b\x32\x12.ingest.v1.BlobRef\"W\n\x11UploadBlobRequest\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12\x0e\n\x06\x66inish\x18\x04 \x01(\x08\"G\n\x12UploadBlobResponse\x12 \n\x04\x62lob\x18\x01 \x01(\x0b\x32\x12.ingest.v1.BlobRef\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"U\n\x13\x44ownloadBlobRequest\x12\x13\n\x06sha256\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x03\x12\x13\n\x0blimit_bytes\x18\x03 \x01(\x03\":\n\x14\x44ownloadBlobResponse\x12\x14\n\x0coffset_bytes\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"%\n\x0eGetBlobRequest\x12\x13\n\x06sha256\x18\x01 \x01(\tB\x03\xe0\x41\x02\"\x83\x01\n\x04\x42lob\x12\x1f\n\x03ref\x18\x01 \x01(\x0b\x32\x12.ingest.v1.BlobRef\x12\x17\n\x0f\x63ommitted_bytes\x18\x02 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"0\n\x0fGetBlobResponse\x12\x1d\n\x04\x62lob\x18\x01 \x01(\x0b\x32\x0f.ingest.v1.Blob2\xc5\x03\n\x0b\x42lobService\x12}\n\x10\x46indMissingBlobs\x12\".ingest.v1.FindMissingBlobsRequest\x1a#.ingest.v1.FindMissingBlobsResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x15/v1/blobs:findMissing:\x01*\x12\x61\n\nUploadBlob\x12\x1c.ingest.v1.UploadBlobRequest\x1a\x1d.ingest.v1.UploadBlobResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x1a\t/v1/blobs:\x01*(\x01\x12m\n\x0c\x44ownloadBlob\x12\x1e.ingest.v1.DownloadBlobRequest\x1a\x1f.ingest.v1.DownloadBlobResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/blobs/{sha256}0\x01\x12\x65\n\x07GetBlob\x12\x19.ingest.v1.GetBlobRequest\x1a\x1a.ingest.v1.GetBlobResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/blobs/{sha256}/metadataB\x11\n\rdev.ingest.v1P\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cingest/v1/blob_service.proto\x12\tingest.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13ingest/v1/job.proto\"A\n\x17\x46indMissingBlobsRequest\x12&\n\x05\x62lobs\x18\x01 \x03(\x0b\x32\x12.ingest.v1.BlobRefB\x03\xe0\x41\x02\"E\n\x18\x46indMissingBlobsResponse\x12)\n\rmissing_blobs\x18\x01 \x03(\x0b\x32\x12.ingest.v1.BlobRef\"W\n\x11UploadBlobRequest\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12\x0e\n\x06\x66inish\x18\x04 \x01(\x08\"G\n\x12UploadBlobResponse\x12 \n\x04\x62lob\x18\x01 \x01(\x0b\x32\x12.ingest.v1.BlobRef\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"U\n\x13\x44ownloadBlobRequest\x12\x13\n\x06sha256\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x14\n\x0coffset_bytes\x18\x02 \x01(\x03\x12\x13\n\x0blimit_bytes\x18\x03 \x01(\x03\"N\n\x14\x44ownloadBlobResponse\x12\x14\n\x0coffset_bytes\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\"%\n\x0eGetBlobRequest\x12\x13\n\x06sha256\x18\x01 \x01(\tB\x03\xe0\x41\x02\"\x83\x01\n\x04\x42lob\x12\x1f\n\x03ref\x18\x01 \x01(\x0b\x32\x12.ingest.v1.BlobRef\x12\x17\n\x0f\x63ommitted_bytes\x18\x02 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"0\n\x0fGetBlobResponse\x12\x1d\n\x04\x62lob\x18\x01 \x01(\x0b\x32\x0f.ingest.v1.Blob2\xc5\x03\n\x0b\x42lobService\x12}\n\x10\x46indMissingBlobs\x12\".ingest.v1.FindMissingBlobsRequest\x1a#.ingest.v1.FindMissingBlobsResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x15/v1/blobs:findMissing:\x01*\x12\x61\n\nUploadBlob\x12\x1c.ingest.v1.UploadBlobRequest\x1a\x1d.ingest.v1.UploadBlobResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x1a\t/v1/blobs:\x01*(\x01\x12m\n\x0c\x44ownloadBlob\x12\x1e.ingest.v1.DownloadBlobRequest\x1a\x1f.ingest.v1.DownloadBlobResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/blobs/{sha256}0\x01\x12\x65\n\x07GetBlob\x12\x19.ingest.v1.GetBlobRequest\x1a\x1a.ingest.v1.GetBlobResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/blobs/{sha256}/metadataB\x11\n\rdev.ingest.v1P\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -61,13 +61,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOWNLOADBLOBREQUEST']._serialized_start=460
   _globals['_DOWNLOADBLOBREQUEST']._serialized_end=545
   _globals['_DOWNLOADBLOBRESPONSE']._serialized_start=547
-  _globals['_DOWNLOADBLOBRESPONSE']._serialized_end=605
-  _globals['_GETBLOBREQUEST']._serialized_start=607
-  _globals['_GETBLOBREQUEST']._serialized_end=644
-  _globals['_BLOB']._serialized_start=647
-  _globals['_BLOB']._serialized_end=778
-  _globals['_GETBLOBRESPONSE']._serialized_start=780
-  _globals['_GETBLOBRESPONSE']._serialized_end=828
-  _globals['_BLOBSERVICE']._serialized_start=831
-  _globals['_BLOBSERVICE']._serialized_end=1284
+  _globals['_DOWNLOADBLOBRESPONSE']._serialized_end=625
+  _globals['_GETBLOBREQUEST']._serialized_start=627
+  _globals['_GETBLOBREQUEST']._serialized_end=664
+  _globals['_BLOB']._serialized_start=667
+  _globals['_BLOB']._serialized_end=798
+  _globals['_GETBLOBRESPONSE']._serialized_start=800
+  _globals['_GETBLOBRESPONSE']._serialized_end=848
+  _globals['_BLOBSERVICE']._serialized_start=851
+  _globals['_BLOBSERVICE']._serialized_end=1304
 # @@protoc_insertion_point(module_scope)

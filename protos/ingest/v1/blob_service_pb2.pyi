@@ -52,12 +52,14 @@ class DownloadBlobRequest(_message.Message):
     def __init__(self, sha256: _Optional[str] = ..., offset_bytes: _Optional[int] = ..., limit_bytes: _Optional[int] = ...) -> None: ...
 
 class DownloadBlobResponse(_message.Message):
-    __slots__ = ("offset_bytes", "data")
+    __slots__ = ("offset_bytes", "data", "size_bytes")
     OFFSET_BYTES_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     offset_bytes: int
     data: bytes
-    def __init__(self, offset_bytes: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+    size_bytes: int
+    def __init__(self, offset_bytes: _Optional[int] = ..., data: _Optional[bytes] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class GetBlobRequest(_message.Message):
     __slots__ = ("sha256",)

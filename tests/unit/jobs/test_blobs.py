@@ -63,7 +63,7 @@ async def test_what_one_tenant_uploaded_does_not_exist_for_another(rig: Rig) -> 
     with pytest.raises(NotFound):
         await rig.blobs.stat(OTHER, DIGEST)
     with pytest.raises(NotFound):
-        await anext(rig.blobs.download(OTHER, DIGEST, 0, 0))
+        await rig.blobs.download(OTHER, DIGEST, 0, 0)
 
 
 async def test_a_blob_that_only_a_job_refers_to_is_seen_by_its_tenant(rig: Rig) -> None:
@@ -136,12 +136,14 @@ async def test_no_more_uploads_are_taken_than_allowed(rig: Rig) -> None:
 )
 async def test_a_range_is_sent_as_asked(rig: Rig, offset: int, limit: int, expected: bytes) -> None:
     await rig.blobs.upload(ME, pieces(whole()))
-    received = [piece async for piece in rig.blobs.download(ME, DIGEST, offset, limit)]
+    download = await rig.blobs.download(ME, DIGEST, offset, limit)
+    assert download.size_bytes == len(DATA)
+    received = [piece async for piece in download.pieces]
     assert b"".join(data for _, data in received) == expected
 
 
 async def test_a_range_behind_the_end_is_refused_with_the_size(rig: Rig) -> None:
     await rig.blobs.upload(ME, pieces(whole()))
     with pytest.raises(IngestError) as caught:
-        await anext(rig.blobs.download(ME, DIGEST, 1_001, 0))
+        await rig.blobs.download(ME, DIGEST, 1_001, 0)
     assert caught.value.metadata == {"size_bytes": "1000"}
