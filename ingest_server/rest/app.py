@@ -16,8 +16,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from ingest.v1 import blob_service_pb2, job_service_pb2, queue_service_pb2, server_service_pb2
 from ingest_server import __version__
-from ingest_server.rest.documentation import documentation_paths
 from ingest_server.rest.byte_shapes import gives_bytes
+from ingest_server.rest.documentation import documentation_paths
 from ingest_server.rest.errors import RestError, invalid, rest_error
 from ingest_server.rest.exchange import JSON, ClientGone, Endpoint, Exchange, Receive, Scope, Send
 from ingest_server.rest.metadata import read_metadata

@@ -128,7 +128,10 @@ class Upload:
                 await call.done_writing()
             answer = await call
         except grpc.aio.AioRpcError as error:
-            raise from_rpc(error) from None
+            failure = from_rpc(error)
+            if error.code() is grpc.StatusCode.DATA_LOSS:
+                failure.http_status = 400  # the bytes are not those that the digest names: the sender's fault, not the server's
+            raise failure from None
         finally:
             call.cancel()
         data = write_response(route, route.output_class.FromString(answer))
