@@ -27,6 +27,9 @@ SETTLE_JOBS_MAX = 4096
 SETTLE_RETRY_SECONDS = 0.2
 """Wait after the store refused a settle call (disk full, overload) before it is repeated."""
 
+SETTLE_CALLS_MAX = 2
+"""Settle calls under way: while the store commits one, the next is on its way to it."""
+
 CRASH_BACKOFF_US = 100_000
 """Wait before a job that killed its worker runs again: a new worker is forked meanwhile."""
 
@@ -58,7 +61,8 @@ class Settler:
         self._clock = clock
         self._random = random
         self._pending: list[Settlement] = []
-        self._arrived = asyncio.Event()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._moved = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -87,16 +91,31 @@ class Settler:
             self._statistics.run.add(seconds / count)
         if pending:
             self._idle.clear()
-            self._arrived.set()
+            self._begin()
 
     async def run(self) -> None:
-        """Settle what arrives, until cancelled."""
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while self._pending:
-                batch, self._pending = self._pending[:SETTLE_JOBS_MAX], self._pending[SETTLE_JOBS_MAX:]
-                await self._settle(batch)
+        """Until cancelled, look after the calls that settle what arrives. Raises what one of them raised: a fault of ours."""
+        try:
+            while True:
+                await self._moved.wait()
+                self._moved.clear()
+                for call in [call for call in self._calls if call.done()]:
+                    self._calls.discard(call)
+                    call.result()
+                self._begin()
+        finally:
+            for call in self._calls:
+                call.cancel()
+            await asyncio.gather(*self._calls, return_exceptions=True)
+
+    def _begin(self) -> None:
+        """Settle what is pending, as far as calls are free."""
+        while self._pending and len(self._calls) < SETTLE_CALLS_MAX:
+            batch, self._pending = self._pending[:SETTLE_JOBS_MAX], self._pending[SETTLE_JOBS_MAX:]
+            call = asyncio.create_task(self._settle(batch), name="settle")
+            call.add_done_callback(lambda _: self._moved.set())
+            self._calls.add(call)
+        if not self._pending and not self._calls:
             self._idle.set()
 
     async def flush(self, seconds: float) -> bool:

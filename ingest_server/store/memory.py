@@ -182,7 +182,7 @@ class MemoryStore(MemoryReads):
             (index, job) for index, job in jobs if job.state is JobState.QUEUED and job.lane is None and not job.overdue(now_us)
         ][: batch.grant]
         if able:
-            lease = self._held.number("lease")
+            lease = self._held.position + 1
             for _, job in able:
                 self._held.take(job, lease, now_us + batch.grant_lease_us, now_us)
         return [(index, job.seq) for index, job in able]
@@ -200,7 +200,7 @@ class MemoryStore(MemoryReads):
                 if job.overdue(now_us) or (job.lane is not None and job.lane in state.lane_holders):
                     continue
                 count -= 1
-                number = number or state.number("lease")
+                number = number or state.position + 1
                 state.take(job, number, until_us, now_us)
                 policy = job.policy
                 taken.append(
@@ -248,7 +248,7 @@ class MemoryStore(MemoryReads):
         verdict, end_us = Verdict(code), end_us or now_us
         if verdict is Verdict.POISONED:
             job.crash_count += 1
-            verdict = Verdict.FAILED
+            verdict, output = Verdict.FAILED, b""
         number = job.attempt + 1
         cancelling = job.state is JobState.CANCELLING
         record = history.AttemptRecord(number, verdict, start_us, end_us, worker, failure)

@@ -121,7 +121,7 @@ class MemoryState:
         self.batches_empty: dict[int, int] = {}
         self.log: list[list[Event]] = []
         self.forgotten = 0
-        self._last = {"seq": 0, "lease": 0, "position": 0, "batch": 0, "group": 0}
+        self._last = {"seq": 0, "position": 0, "batch": 0, "group": 0}
         self._begin()
 
     def _begin(self) -> None:

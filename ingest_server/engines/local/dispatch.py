@@ -85,16 +85,27 @@ class Dispatcher:
         kind = self._present
         estimate_us = kind.estimate_us() if kind is not None else NOTHING_KNOWN
         per_frame = self._estimator.frame_jobs(estimate_us)
-        places = 0
+        places = workers = 0
         for worker in self._workers():
             if not worker.ready or worker.retiring:
                 continue
+            workers += 1
             if kind is not None and kind.is_async:
                 if not worker.sync_count:
                     places += self._limits.async_concurrency - len(worker.async_keys)
             elif self._has_place(worker, estimate_us, per_frame):
                 places += self._room(worker, per_frame)
-        return max(places - self.waiting(), 0)
+        waiting = self.waiting()
+        ahead = workers * self._ahead(estimate_us, per_frame) if kind is not None and not kind.is_async else 0
+        if waiting >= places and waiting > places + ahead // 2:
+            return 0  # enough is at hand: many jobs of one lease cost less than a few of many
+        return max(places + ahead - waiting, 0)
+
+    def _ahead(self, estimate_us: float, per_frame: int) -> int:
+        """How many attempts wait here for each worker, so that it need not wait for the next lease."""
+        if not 0 < estimate_us <= self._limits.prefetch_run_us_max:
+            return 0
+        return min(int(self._limits.ahead_run_us / estimate_us), self._limits.ahead_frames_max * per_frame)
 
     def send(self) -> None:
         """Send what can be sent now."""

@@ -28,7 +28,9 @@ class LocalEngineLimits:
         frame_run_us: how long the attempts of one frame should run together: a few round trips, so that workers do not wait
             for the server, and little enough that no job notices its neighbours.
         frame_bytes: a frame is closed when it has reached so many bytes.
-        prefetch_run_us_max: jobs that run longer are not sent ahead to a worker that is busy.
+        prefetch_run_us_max: jobs that run longer are not sent ahead to a worker that is busy, nor taken ahead by the server.
+        ahead_run_us: work taken ahead for each worker, so that it need not wait for a lease, which is a commit of the store.
+        ahead_frames_max: the same by number of frames.
         stall_us: a frame of several attempts unfinished after so long is looked at: results are sent, and attempts not begun
             are given to other workers.
         progress_interval_seconds: least time between two reports of progress of one attempt.
@@ -52,6 +54,8 @@ class LocalEngineLimits:
     frame_run_us: int = 3_000
     frame_bytes: int = 256 * KIB
     prefetch_run_us_max: int = 200
+    ahead_run_us: int = 10_000
+    ahead_frames_max: int = 4
     stall_us: int = 10_000
     progress_interval_seconds: float = 0.1
     sample_interval_seconds: float = 0.1

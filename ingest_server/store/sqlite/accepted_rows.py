@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from ingest_server.store.records import CallbackTarget, NewJob
-from ingest_server.store.sqlite.schema import READY
+from ingest_server.store.sqlite.schema import GRANTED, READY
 from ingest_server.store.sqlite.state import Group
 from ingest_server.store.sqlite.transaction import Transaction
 
 PolicyRow: TypeAlias = tuple[str, str, str, str, int, tuple[tuple[str, str], ...], int, int, int, bool, int, bytes]
 """The fields of `JobPolicy`, in their order, but for the callbacks."""
+
+JobTuple: TypeAlias = tuple[int, bytes, int, int, int, int, int, int, int, int, int, bytes | int | None]
+"""The columns of INSERT, in their order."""
 
 INSERT = """INSERT INTO jobs (seq, job_id, grp, batch, policy, state, order_key, create_us, due_us, deadline_us, revision,
 payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -63,7 +66,8 @@ def insert_jobs(
     items: Sequence[NewJob],
     ids: Sequence[bytes],
     accepted: Sequence[int],
-) -> None:
+    granted: Container[int],
+) -> list[JobTuple]:
     """Write the rows of accepted items, and their first events.
 
     Args:
@@ -73,6 +77,10 @@ def insert_jobs(
         batch: number of the batch.
         seq: row number of the first item; the others follow.
         items, ids, accepted: the accepted items, their ids, and their indexes in the call.
+        granted: row numbers of those that this very commit leases.
+
+    Returns:
+        The rows, in order.
     """
     position = tx.state.next_position
     now_us = call.now_us
@@ -81,15 +89,16 @@ def insert_jobs(
         i: (plan.group.number, batch, plan.number, plan.state, plan.order_key, now_us, plan.due_us, plan.deadline_us)
         for i, plan in plans.items()
     }
+    granted_heads = {i: (*head[:3], GRANTED, *head[4:]) for i, head in heads.items()}
     public = {i: plan.state or READY for i, plan in plans.items()}
     rare = call.retried_from or any(item[4] for item in items) or any(plan.lane for plan in plans.values())
-    rows: list[tuple[object, ...]] = []
+    rows: list[JobTuple] = []
     apart: list[tuple[int, bytes]] = []
     events = tx.events
     for item, job_id in zip(items, ids, strict=True):
         policy, _, payload, _, _ = item
-        head = heads[policy]
-        stored: object = payload or None
+        head = granted_heads[policy] if seq in granted else heads[policy]
+        stored: bytes | int | None = payload or None
         if len(payload) > inline:
             apart.append((seq, payload))
             stored = len(payload)
@@ -105,9 +114,10 @@ def insert_jobs(
         _insert_many(tx, rows)
     if apart:
         tx.db.executemany("INSERT INTO payloads (seq, bytes) VALUES (?, ?)", apart)
+    return rows
 
 
-def _insert_many(tx: Transaction, rows: Sequence[tuple[object, ...]]) -> None:
+def _insert_many(tx: Transaction, rows: Sequence[JobTuple]) -> None:
     whole = len(rows) - len(rows) % ROWS_PER_STATEMENT
     for start in range(0, whole, ROWS_PER_STATEMENT):
         tx.db.execute(_INSERT_BLOCK, tuple(chain.from_iterable(rows[start : start + ROWS_PER_STATEMENT])))

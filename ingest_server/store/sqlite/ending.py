@@ -28,7 +28,7 @@ def cancel(tx: Transaction, query: tuple[object, ...], failure: bytes, limit: in
     """Ask jobs to end; see `JobStore.cancel`."""
     selection = Selection(*query)  # type: ignore[arg-type]
     if selection.job_ids is None:
-        rows = list(_found(tx, selection, LIVE_COLUMNS, "j.state IN (0, 1, 2)", limit, now_us))
+        rows = list(_found(tx, selection, LIVE_COLUMNS, "j.state IN (0, 1, 2, 3)", limit, now_us))
         return [_cancel_one(tx, row, failure, now_us) for row in rows]
     answers: list[ActionRow] = []
     for job_id in selection.job_ids:

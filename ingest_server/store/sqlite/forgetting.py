@@ -21,8 +21,7 @@ def forget(tx: Transaction, rows: Sequence[Forgettable]) -> None:
         deliveries.forget(tx, [row[0] for row in rows])
     db.executemany("DELETE FROM jobs WHERE seq = ?", [(row[0],) for row in rows])
     for seq, group, policy, _, has_blobs, payload_apart, output_apart in rows:
-        tx.change_group_size(tx.state.groups[group], -1)
-        tx.change_policy_use(policy, -1)
+        tx.change_rows(tx.state.groups[group], policy, -1)
         if payload_apart:
             db.execute("DELETE FROM payloads WHERE seq = ?", (seq,))
         if output_apart:
@@ -45,6 +44,7 @@ def _drop_empty_ranges(tx: Transaction, batch: int) -> None:
         ).fetchone()
         if row is None:
             tx.db.execute("DELETE FROM batches WHERE number = ?", (batch,))
+            tx.state.batch_numbers.clear()
             return
         if tx.db.execute("SELECT 1 FROM jobs WHERE seq BETWEEN ? AND ? LIMIT 1", row).fetchone() is not None:
             return

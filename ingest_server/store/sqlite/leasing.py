@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import apsw
 
@@ -16,11 +17,11 @@ from ingest_server.store.sqlite import lanes
 from ingest_server.store.sqlite.state import HELD_COLUMNS, Group, LeaseRecord
 from ingest_server.store.sqlite.transaction import Transaction
 
-_COLUMNS = f"SELECT ?1, {HELD_COLUMNS}, payload, create_us FROM jobs INDEXED BY jobs_ready WHERE state = 2 AND grp = ?2"
+_COLUMNS = f"SELECT {HELD_COLUMNS}, payload, create_us FROM jobs INDEXED BY jobs_ready WHERE state = 2 AND grp = ?1"
 # Two statements instead of `(order_key, seq) > (?, ?)`: of that SQLite uses the first half only, and the jobs of one submit share
 # their order_key.
-_SAME_KEY = _COLUMNS + " AND order_key = ?3 AND seq > ?4 ORDER BY seq"
-_LARGER_KEY = _COLUMNS + " AND order_key > ?3 ORDER BY order_key, seq"
+_SAME_KEY = _COLUMNS + " AND order_key = ?2 AND seq > ?3 ORDER BY seq"
+_LARGER_KEY = _COLUMNS + " AND order_key > ?2 ORDER BY order_key, seq"
 
 _RUNNING = JobState.RUNNING.value
 
@@ -28,7 +29,7 @@ _RUNNING = JobState.RUNNING.value
 def lease(tx: Transaction, wanted: Sequence[tuple[int, int]], until_us: int, now_us: int) -> tuple[int, list[LeasedJob]]:
     """Take jobs to run; see `JobStore.lease`."""
     state = tx.state
-    number = state.next_lease
+    number = state.next_position
     jobs: list[LeasedJob] = []
     for group_number, count in wanted:
         group = state.groups.get(group_number)
@@ -36,15 +37,13 @@ def lease(tx: Transaction, wanted: Sequence[tuple[int, int]], until_us: int, now
             _take(tx, group, number, count, now_us, jobs)
     if not jobs:
         return 0, jobs
-    first_position = state.next_position
-    record = LeaseRecord(until_us, now_us, first_position, array("q", [job[0] for job in jobs]))
+    record = LeaseRecord(until_us, now_us, number, array("q", [job[0] for job in jobs]))
     running = state.running
     tx.events.extend(
         (position, job[0], job[1], job[2], running[job[0]][4], _RUNNING, job[5], now_us)
-        for position, job in enumerate(jobs, first_position)
+        for position, job in enumerate(jobs, number)
     )
-    state.next_position = first_position + len(jobs)
-    state.next_lease = number + 1
+    state.next_position = number + len(jobs)
     state.leases[number] = record
     add_lease(tx, number, record)
     return number, jobs
@@ -57,20 +56,18 @@ def _take(tx: Transaction, group: Group, number: int, count: int, now_us: int, j
     policy = state.policies.get
     ready = group.ready
     taken = 0
-    for row in _line(tx.db, group, number):
-        seq, deadline_us = row[1], row[9]
-        group.cursor_key, group.cursor_seq = row[8], seq
+    for row in _line(tx.db, group):
+        seq, deadline_us = row[0], row[8]
+        group.cursor_key, group.cursor_seq = row[7], seq
         if seq in running or 0 < deadline_us <= now_us:
             continue
-        if row[10] is not None:
-            lanes.hold(tx, row[10], group.number, seq)
-        payload = row[13]
-        if payload is None:
-            payload = b""
-        elif type(payload) is int:
-            payload = tx.db.execute("SELECT bytes FROM payloads WHERE seq = ?", (seq,)).fetchone()[0]  # type: ignore[index]
-        running[seq] = row[:13]
-        jobs.append((seq, row[2], row[3], policy(row[5]).spec, payload, row[6], row[7], deadline_us, row[14]))
+        if row[9] is not None:
+            lanes.hold(tx, row[9], group.number, seq)
+        payload = row[12]
+        if not isinstance(payload, bytes):
+            payload = b"" if payload is None else _apart(tx.db, seq)
+        running[seq] = (number, *row[:12])
+        jobs.append((seq, row[1], row[2], policy(row[4]).spec, payload, row[5], row[6], deadline_us, row[13]))
         taken += 1
         if taken in (count, ready):
             break
@@ -78,10 +75,18 @@ def _take(tx: Transaction, group: Group, number: int, count: int, now_us: int, j
         tx.change_ready(group.number, -taken)
 
 
-def _line(db: apsw.Connection, group: Group, number: int) -> Iterator[tuple]:  # type: ignore[type-arg]
+def _apart(db: apsw.Connection, seq: int) -> bytes:
+    """A payload that stands in a table of its own."""
+    row = db.execute("SELECT bytes FROM payloads WHERE seq = ?", (seq,)).fetchone()
+    assert row is not None, f"job {seq} says that its payload stands apart"
+    payload: bytes = row[0]
+    return payload
+
+
+def _line(db: apsw.Connection, group: Group) -> Iterator[Any]:
     """Rows behind the group's cursor. They are read one by one: the caller stops when it has enough."""
     key, seq = group.cursor_key, group.cursor_seq
-    for query, arguments in ((_SAME_KEY, (number, group.number, key, seq)), (_LARGER_KEY, (number, group.number, key))):
+    for query, arguments in ((_SAME_KEY, (group.number, key, seq)), (_LARGER_KEY, (group.number, key))):
         rows = db.execute(query, arguments)
         try:
             yield from rows

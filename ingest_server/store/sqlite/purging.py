@@ -17,8 +17,9 @@ _FORGETTABLE = f"SELECT expire_us, {FORGET_COLUMNS} FROM jobs WHERE seq = ? AND 
 
 def purge(tx: Transaction, limit: int, now_us: int, events_before_us: int) -> int:
     """Forget what is past its time; see `JobStore.purge`."""
-    count = _purge_jobs(tx, limit, now_us)
     db = tx.db
+    changes = db.total_changes()
+    count = _purge_jobs(tx, limit, now_us)
     db.execute(
         """DELETE FROM dedupe WHERE (tenant, queue, key) IN
         (SELECT tenant, queue, key FROM dedupe INDEXED BY dedupe_by_time WHERE until_us <= ? ORDER BY until_us LIMIT ?)""",
@@ -39,6 +40,9 @@ def purge(tx: Transaction, limit: int, now_us: int, events_before_us: int) -> in
         db.execute("DELETE FROM groups WHERE number = ?", (group.number,))
         del tx.state.groups[group.number]
         del tx.state.groups_by_key[group.key]
+    if db.total_changes() != changes:
+        tx.removed = True
+        tx.state.batch_numbers.clear()
     return count
 
 
@@ -46,10 +50,10 @@ def _purge_jobs(tx: Transaction, limit: int, now_us: int) -> int:
     """Work through the ledger of expiries: whole rows, and the front of the last one when the limit ends inside it."""
     count = 0
     while count < limit:
-        entry = tx.db.execute("SELECT id, seqs FROM expiries WHERE due_us <= ? ORDER BY due_us LIMIT 1", (now_us,)).fetchone()
+        entry = tx.db.execute("SELECT due_us, seqs FROM expiries WHERE due_us <= ? ORDER BY due_us LIMIT 1", (now_us,)).fetchone()
         if entry is None:
             break
-        number, packed = entry
+        due_us, packed = entry
         rows: list[Any] = []
         later: dict[int, int] = {}
         for seq in array("q", packed):
@@ -62,13 +66,9 @@ def _purge_jobs(tx: Transaction, limit: int, now_us: int) -> int:
                 later[seq] = row[0]
         forget(tx, rows)
         count += len(rows)
-        if later:
-            tx.db.execute(
-                "UPDATE expiries SET due_us = ?, seqs = ? WHERE id = ?",
-                (min(later.values()), array("q", later).tobytes(), number),
-            )
-        else:
-            tx.db.execute("DELETE FROM expiries WHERE id = ?", (number,))
+        tx.db.execute("DELETE FROM expiries WHERE due_us = ?", (due_us,))
+        for seq, expire_us in later.items():
+            tx.expire_later(expire_us, seq)
     return count
 
 

@@ -13,12 +13,15 @@ import apsw
 from ingest_server.domain.job import JobState
 from ingest_server.store.records import Detail, Event, JobPage, JobRow, QueueRow
 from ingest_server.store.sqlite import rows
-from ingest_server.store.sqlite.schema import PARKED, READY
+from ingest_server.store.sqlite.schema import GRANTED, PARKED, READY
 from ingest_server.store.sqlite.selection import PUBLIC_STATE, Selection, batch_number, condition, spans
 from ingest_server.store.sqlite.transaction import EVENT
 
 WINDOW_ROWS = 50_000
 """interface.py: a page may stop early when it has looked at so many jobs."""
+
+_SPAN = """SELECT events_forgotten, max(next_position - 1, coalesce((SELECT max(last_position) FROM events), 0))
+FROM counters WHERE id = 1"""
 
 _T = TypeVar("_T")
 
@@ -62,7 +65,7 @@ class _LeaseView:
 
     def of(self, seq: int, fence: int, stored: int) -> tuple[int, int] | None:
         """(start_us, position of the RUNNING event) of the lease that holds the job."""
-        if stored not in (READY, JobState.CANCELLING) or not self.leased(seq, fence):
+        if stored not in (READY, GRANTED, JobState.CANCELLING) or not self.leased(seq, fence):
             return None
         number, index = self._holder[seq]
         start_us, first_position, _ = self._known[number]
@@ -120,7 +123,7 @@ class Reader:
 
     def span(self) -> tuple[int, int]:
         """See `JobStore.span`."""
-        row = self._db.execute("SELECT events_forgotten, next_position - 1 FROM counters WHERE id = 1").fetchone()
+        row = self._db.execute(_SPAN).fetchone()
         assert row is not None, "the row of counters is made with the schema"
         return row[0], row[1]
 
@@ -194,9 +197,10 @@ class Reader:
             (f"FROM jobs AS j INDEXED BY jobs_ready WHERE j.state = {READY}", ()),
             (f"FROM jobs AS j INDEXED BY jobs_parked WHERE j.state = {PARKED}", ()),
             (f"FROM jobs AS j INDEXED BY jobs_due WHERE j.state = {JobState.SCHEDULED.value}", ()),
-            # Jobs asked to stop are always leased; there is no index for so few.
+            # These are always leased; there is no index for so few.
             (
-                f"FROM jobs AS j WHERE j.seq IN (SELECT value FROM json_each(?)) AND j.state = {JobState.CANCELLING.value}",
+                f"""FROM jobs AS j WHERE j.seq IN (SELECT value FROM json_each(?))
+                AND j.state IN ({GRANTED}, {JobState.CANCELLING.value})""",
                 (leased,),
             ),
         ]

@@ -83,8 +83,8 @@ def check_and_migrate(db: apsw.Connection, path: Path, now_us: int, quick_check_
     row = db.execute("SELECT clean FROM counters WHERE id = 1").fetchone()
     if row is None:
         db.execute(
-            """INSERT INTO counters (id, store_id, clean, next_seq, next_lease, next_position, next_batch, next_group,
-            next_policy, events_forgotten) VALUES (1, ?, 0, 1, 1, 1, 1, 1, 1, 0)""",
+            """INSERT INTO counters (id, store_id, clean, next_seq, next_position, next_batch, next_group, next_policy,
+            events_forgotten, counted_seq) VALUES (1, ?, 0, 1, 1, 1, 1, 1, 0, 0)""",
             (os.urandom(16),),
         )
     elif not row[0] and path.stat().st_size <= quick_check_bytes_max:

@@ -12,7 +12,7 @@ import apsw
 
 from ingest_server.domain.job import JobState
 from ingest_server.store.records import JobQuery
-from ingest_server.store.sqlite.schema import PARKED, READY
+from ingest_server.store.sqlite.schema import GRANTED, PARKED, READY
 
 Argument: TypeAlias = "str | bytes | int | float | None"
 
@@ -80,14 +80,14 @@ def condition(selection: Selection, now_us: int) -> tuple[str, list[Argument]]:
 def _states(states: tuple[int, ...]) -> str:
     """The condition on states. `leased` is asked only of rows that wait, for a call into Python costs more than the rest."""
     if JobState.QUEUED in states and JobState.RUNNING in states:
-        plain = [*(state for state in states if state != JobState.RUNNING), PARKED]
+        plain = [*states, PARKED]
         return f"j.state IN ({', '.join(str(int(state)) for state in plain)})"
     plain = [state for state in states if state not in (JobState.QUEUED, JobState.RUNNING)]
     parts = [f"j.state IN ({', '.join(str(state) for state in plain)})"] if plain else []
     if JobState.QUEUED in states:
         parts.append(f"j.state = {PARKED} OR (j.state = {READY} AND NOT leased(j.seq, j.fence))")
     if JobState.RUNNING in states:
-        parts.append(f"(j.state = {READY} AND leased(j.seq, j.fence))")
+        parts.append(f"j.state = {GRANTED} OR (j.state = {READY} AND leased(j.seq, j.fence))")
     return f"({' OR '.join(parts)})"
 
 

@@ -83,6 +83,7 @@ def _settle_rare(
     if verdict is Verdict.POISONED:
         tx.db.execute("UPDATE jobs SET crash_count = crash_count + 1 WHERE seq = ?", (held[1],))
         verdict = Verdict.FAILED
+        settlement = (*settlement[:3], b"", *settlement[4:])  # a worker that died has left no output
     if verdict in (Verdict.RETRY, Verdict.CRASHED_RETRY) and not held[11]:
         _retry(tx, held, settlement, verdict, index, told, now_us)
         return

@@ -15,7 +15,8 @@ from ingest_server.domain.ids import IdentifierSource
 from ingest_server.store.records import GroupKey
 from ingest_server.store.seq_set import SeqSet
 from ingest_server.store.sqlite.policies import Policies
-from ingest_server.store.sqlite.schema import READY
+from ingest_server.store.sqlite.schema import GRANTED, READY
+from ingest_server.store.sqlite.usage import Usage
 
 Held: TypeAlias = tuple[int, int, bytes, int, int, int, int, int, int, int, str | None, int, int]
 """A leased job: (lease, seq, job_id, group, batch, policy, attempt: number of this one, crash_count, order_key, deadline_us,
@@ -24,13 +25,22 @@ lane or None, 1 if it was asked to stop, 1 if its row has a history). The first 
 HELD_COLUMNS = (
     "seq, job_id, grp, batch, policy, attempt + 1, crash_count, order_key, deadline_us, lane, state = 4, history IS NOT NULL"
 )
-"""To be read behind the number of the lease."""
+"""To be put behind the number of the lease."""
+
+# The newest numbers are those of the newest rows; `counters` remembers them for the time when these rows are gone.
+_COUNTERS = """SELECT max(next_seq, 1 + coalesce((SELECT max(seq) FROM jobs), 0)),
+max(next_position, 1 + coalesce((SELECT max(last_position) FROM events), 0)),
+max(next_batch, 1 + coalesce((SELECT max(number) FROM batches), 0)),
+max(next_group, 1 + coalesce((SELECT max(number) FROM groups), 0)),
+max(next_policy, 1 + coalesce((SELECT max(id) FROM policies), 0)), events_forgotten FROM counters WHERE id = 1"""
+
+_SAVE_COUNTERS = """UPDATE counters SET next_seq = ?, next_position = ?, next_batch = ?, next_group = ?, next_policy = ?,
+events_forgotten = ? WHERE id = 1"""
 
 LOWEST_KEY = -(1 << 63)
 
-_COUNTERS = (
-    "SELECT next_seq, next_lease, next_position, next_batch, next_group, next_policy, events_forgotten FROM counters WHERE id = 1"
-)
+BATCHES_KEPT_MAX = 10_000
+"""Batches whose numbers are remembered: about 300 bytes each."""
 
 
 class Group:
@@ -101,15 +111,18 @@ class State:
         self.db = db
         self.ageing_us = ageing_us
         self.policies = Policies(db)
+        self.usage = Usage(db, self.policies)
+        self.batch_numbers: dict[tuple[str, bytes], int] = {}
         self.identifiers = IdentifierSource()
         self.groups: dict[int, Group] = {}
         self.groups_by_key: dict[GroupKey, Group] = {}
         self.queues: set[str] = set()
         self.leases: dict[int, LeaseRecord] = {}
         self.running: dict[int, Held] = {}
+        self._leased_in_line: dict[int, int] = {}
         self.lanes: dict[str, Lane] = {}
         self.callback_jobs = SeqSet()
-        self.next_seq = self.next_lease = self.next_position = self.next_batch = self.next_group = self.next_policy = 1
+        self.next_seq = self.next_position = self.next_batch = self.next_group = self.next_policy = 1
         self.events_forgotten = 0
         self.live_floor = 0
 
@@ -119,7 +132,6 @@ class State:
         assert counters is not None, "the row of counters is made with the schema"
         (
             self.next_seq,
-            self.next_lease,
             self.next_position,
             self.next_batch,
             self.next_group,
@@ -128,23 +140,38 @@ class State:
         ) = counters
         self.live_floor = 0
         self.policies.clear()
+        self.batch_numbers.clear()
         self.queues = {name for (name,) in self.db.execute("SELECT name FROM queues")}
         self.groups = {}
         self.groups_by_key = {}
+        uncounted = self.usage.load()
         for number, tenant, queue, fairness_key, jobs in self.db.execute(
             "SELECT number, tenant, queue, fairness_key, jobs FROM groups ORDER BY number"
         ):
-            self.add_group(Group(number, (tenant, queue, fairness_key), jobs))
+            self.add_group(number, (tenant, queue, fairness_key), jobs + uncounted.get(number, 0))
         self._load_leases()
         self._load_lines()
         self.callback_jobs = SeqSet(
             seq for (seq,) in self.db.execute("SELECT seq FROM callbacks UNION SELECT seq FROM deliveries")
         )
 
-    def add_group(self, group: Group) -> None:
+    def save_counters(self) -> None:
+        """Remember the newest numbers: for a transaction that removes rows."""
+        self.db.execute(
+            _SAVE_COUNTERS,
+            (self.next_seq, self.next_position, self.next_batch, self.next_group, self.next_policy, self.events_forgotten),
+        )
+
+    def add_group(self, number: int, key: GroupKey, jobs: int = 0) -> Group:
         """Take up a group."""
-        self.groups[group.number] = group
-        self.groups_by_key[group.key] = group
+        group = self.groups[number] = self.groups_by_key[key] = Group(number, key, jobs)
+        return group
+
+    def remember_batch(self, tenant: str, batch_id: bytes, number: int) -> None:
+        """A batch that has jobs."""
+        if len(self.batch_numbers) >= BATCHES_KEPT_MAX:
+            self.batch_numbers.clear()
+        self.batch_numbers[tenant, batch_id] = number
 
     def lane(self, name: str) -> Lane:
         """The lane of that name, made if need be."""
@@ -164,6 +191,7 @@ class State:
     def _load_leases(self) -> None:
         self.leases = {}
         self.running = {}
+        self._leased_in_line = {}
         rows: list[Any] = self.db.execute(
             "SELECT number, until_us, start_us, first_position, seqs FROM leases ORDER BY number"
         ).fetchall()
@@ -171,12 +199,15 @@ class State:
             record = LeaseRecord(until_us, start_us, first_position, array("q", packed))
             self.leases[number] = record
             record.remaining = 0
-            for held in self._read_held(number, record.seqs):
-                self.running[held[1]] = held
+            for stored, *held in self._read_held(number, record.seqs):
+                self.running[held[1]] = tuple(held)
                 record.remaining += 1
+                if stored == READY:
+                    self._leased_in_line[held[3]] = self._leased_in_line.get(held[3], 0) + 1
 
-    def _read_held(self, lease: int, seqs: array[int]) -> Iterator[Held]:
-        query = f"SELECT ?1, {HELD_COLUMNS} FROM jobs WHERE seq = ?2 AND state IN ({READY}, 4) AND fence < ?1"
+    def _read_held(self, lease: int, seqs: array[int]) -> Iterator[tuple[Any, ...]]:
+        """The jobs that a lease still holds: stored state, then the fields of `Held`."""
+        query = f"SELECT state, ?1, {HELD_COLUMNS} FROM jobs WHERE seq = ?2 AND state IN ({READY}, {GRANTED}, 4) AND fence < ?1"
         for seq in seqs:
             row = self.db.execute(query, (lease, seq)).fetchone()
             if row is not None:
@@ -185,10 +216,8 @@ class State:
     def _load_lines(self) -> None:
         self.lanes = {}
         for number, ready in self.db.execute("SELECT grp, count(*) FROM jobs WHERE state = 2 GROUP BY grp"):
-            self.groups[number].ready = ready
+            self.groups[number].ready = ready - self._leased_in_line.get(number, 0)
         for held in self.running.values():
-            if not held[11]:
-                self.groups[held[3]].ready -= 1
             if held[10] is not None:
                 self.lane(held[10]).holder = held[1]
         rows = self.db.execute("SELECT lane, grp, order_key, seq FROM jobs WHERE state = 2 AND lane IS NOT NULL")

@@ -10,7 +10,7 @@ from ingest_server.domain.errors import Code, Conflict, NotFound, Reason
 from ingest_server.domain.job import JobState
 from ingest_server.store.records import NewJob, SubmitCode
 from ingest_server.store.sqlite import deliveries, lanes
-from ingest_server.store.sqlite.accepted_rows import Call, Plan, PolicyRow, insert_jobs, insert_references
+from ingest_server.store.sqlite.accepted_rows import Call, JobTuple, Plan, PolicyRow, insert_jobs, insert_references
 from ingest_server.store.sqlite.forgetting import FORGET_COLUMNS, forget
 from ingest_server.store.sqlite.leasing import add_lease
 from ingest_server.store.sqlite.schema import PARKED, READY
@@ -171,18 +171,18 @@ def _accept(
     state.next_seq = first + len(items)
     batch = _join_batch(tx, call.tenant, batch_id, first, state.next_seq - 1)
     ids = job_ids if len(accepted) == len(job_ids) else [job_ids[index] for index in accepted]
-    insert_jobs(tx, call, plans, batch, first, items, ids, accepted)
+    granted = _granted(call, plans, first, items)
+    rows = insert_jobs(tx, call, plans, batch, first, items, ids, accepted, granted)
     for index, count in use.items():
-        plan = plans[index]
-        tx.change_group_size(plan.group, count)
-        tx.change_policy_use(plan.number, count)
+        tx.change_rows(plans[index].group, plans[index].number, count)
     insert_references(tx, call, first, items)
     if call.callbacks:
         deliveries.expect(tx, call.callbacks, first, items)
-    _line_up(tx, plans, items, first, use)
-    if call.grant > 0:
-        return _grant(tx, call, plans, batch, first, items, ids, accepted)
-    return 0, []
+    if len(granted) < len(rows):
+        _line_up(tx, {plan.number: plan for plan in plans.values()}, rows)
+    if not granted:
+        return 0, []
+    return _lease(tx, call, [rows[seq - first] for seq in granted]), [(accepted[seq - first], seq) for seq in granted]
 
 
 def _plan(tx: Transaction, call: Call, use: dict[int, int]) -> dict[int, Plan]:
@@ -209,7 +209,10 @@ def _plan(tx: Transaction, call: Call, use: dict[int, int]) -> dict[int, Plan]:
 
 
 def _join_batch(tx: Transaction, tenant: str, batch_id: bytes, first_seq: int, last_seq: int) -> int:
-    number = _batch_number(tx, tenant, batch_id, empty_us=0)
+    number = tx.state.batch_numbers.get((tenant, batch_id), 0)
+    if not number:
+        number = _batch_number(tx, tenant, batch_id, empty_us=0)
+        tx.state.remember_batch(tenant, batch_id, number)
     tx.db.execute("INSERT INTO batch_ranges (batch, first_seq, last_seq) VALUES (?, ?, ?)", (number, first_seq, last_seq))
     return number
 
@@ -231,66 +234,43 @@ def _batch_number(tx: Transaction, tenant: str, batch_id: bytes, *, empty_us: in
     return number
 
 
-def _line_up(tx: Transaction, plans: dict[int, Plan], items: Sequence[NewJob], first: int, use: dict[int, int]) -> None:
-    """Make the groups know of their new jobs."""
-    for index, count in use.items():
-        plan = plans[index]
+def _granted(call: Call, plans: dict[int, Plan], first: int, items: Sequence[NewJob]) -> Sequence[int]:
+    """Row numbers of the jobs to lease at once: the first of those that may run now."""
+    if call.grant <= 0:
+        return ()
+    able = {index for index, plan in plans.items() if plan.state == READY and not 0 < plan.deadline_us <= call.now_us}
+    if len(able) == len(plans):
+        return range(first, first + min(call.grant, len(items)))
+    return [seq for seq, item in enumerate(items, first) if item[0] in able][: call.grant]
+
+
+def _line_up(tx: Transaction, plans: dict[int, Plan], rows: Sequence[JobTuple]) -> None:
+    """Make the groups know of the new jobs that wait. `plans` are by number of the policy."""
+    counts: dict[int, int] = {}
+    for plan in plans.values():
         if plan.state == READY:
-            plan.group.lower(plan.order_key, first)
-            tx.change_ready(plan.group.number, count)
-    if all(plan.state != PARKED for plan in plans.values()):
-        return
-    for seq, item in enumerate(items, first):
-        plan = plans[item[0]]
-        if plan.state == PARKED and plan.lane is not None:
-            lanes.enter(tx, plan.lane, plan.group.number, plan.order_key, seq)
+            plan.group.lower(plan.order_key, rows[0][0])
+    for seq, _, number, _, policy, stored, order_key, *_ in rows:
+        if stored == READY:
+            counts[number] = counts.get(number, 0) + 1
+        elif stored == PARKED and (lane := plans[policy].lane) is not None:
+            lanes.enter(tx, lane, number, order_key, seq)
+    for number, count in counts.items():
+        tx.change_ready(number, count)
 
 
-def _grant(
-    tx: Transaction,
-    call: Call,
-    plans: dict[int, Plan],
-    batch: int,
-    first: int,
-    items: Sequence[NewJob],
-    ids: Sequence[bytes],
-    accepted: Sequence[int],
-) -> tuple[int, list[tuple[int, int]]]:
-    """Lease the first of these jobs that may run at once; only new rows are looked at, and no index is read."""
+def _lease(tx: Transaction, call: Call, rows: Sequence[JobTuple]) -> int:
+    """Lease these new jobs. Answers the number of the lease."""
     state = tx.state
     now_us = call.now_us
-    lease = state.next_lease
-    position = state.next_position
-    leased: list[tuple[int, int]] = []
+    lease = state.next_position
     seqs = array("q")
-    taken: dict[int, int] = {}
-    for seq, (index, item, job_id) in enumerate(zip(accepted, items, ids, strict=True), first):
-        plan = plans[item[0]]
-        if plan.state != READY or 0 < plan.deadline_us <= now_us:
-            continue
-        group = plan.group.number
-        state.running[seq] = (
-            lease, seq, job_id, group, batch, plan.number, 1, 0, plan.order_key, plan.deadline_us, None, 0, 0,
-        )  # fmt: skip
-        tx.events.append((position + len(seqs), seq, job_id, group, batch, JobState.RUNNING.value, 1, now_us))
+    for position, (seq, job_id, group, batch, policy, _, order_key, _, _, deadline_us, _, _) in enumerate(rows, lease):
+        state.running[seq] = (lease, seq, job_id, group, batch, policy, 1, 0, order_key, deadline_us, None, 0, 0)
+        tx.events.append((position, seq, job_id, group, batch, JobState.RUNNING.value, 1, now_us))
         seqs.append(seq)
-        leased.append((index, seq))
-        taken[item[0]] = taken.get(item[0], 0) + 1
-        if len(seqs) == call.grant:
-            break
-    if not seqs:
-        return 0, []
-    for index, count in taken.items():
-        plan = plans[index]
-        tx.change_ready(plan.group.number, -count)
-        if not plan.group.ready:
-            # Nothing of the group waits, so any cursor is right; behind the newest row it saves the next lease a walk.
-            plan.group.cursor_key, plan.group.cursor_seq = max(
-                (plan.group.cursor_key, plan.group.cursor_seq), (plan.order_key, seqs[-1])
-            )
-    state.next_position = position + len(seqs)
-    state.next_lease = lease + 1
-    record = LeaseRecord(now_us + call.grant_lease_us, now_us, position, seqs)
+    state.next_position = lease + len(rows)
+    record = LeaseRecord(now_us + call.grant_lease_us, now_us, lease, seqs)
     state.leases[lease] = record
     add_lease(tx, lease, record)
-    return lease, leased
+    return lease

@@ -1,13 +1,14 @@
 """One group commit in the making: what the verbs change, collected, and written once at its end.
 
 The verbs write job rows themselves. What is common to all of them is gathered here and costs one row per commit, not one per job:
-the event log, the counters, the sizes of groups and policies, the ledger of expiries.
+the event log and the ledger of expiries; and, where rows were removed, the counters and the sizes of groups and policies.
 """
 
 from __future__ import annotations
 
 from array import array
 from itertools import starmap
+from operator import itemgetter
 from struct import Struct
 
 import apsw
@@ -22,8 +23,7 @@ and unpacking run in C at 0.1 µs an event; a row per event would cost 1 µs and
 EXPIRY_BUCKET_US = 1_000_000
 """Jobs whose retention ends in the same second share a row of the ledger."""
 
-_SAVE_COUNTERS = """UPDATE counters SET next_seq = ?, next_lease = ?, next_position = ?, next_batch = ?, next_group = ?,
-next_policy = ?, events_forgotten = ? WHERE id = 1"""
+_time_us = itemgetter(7)
 
 
 class Transaction:
@@ -36,6 +36,7 @@ class Transaction:
         ready: group → change of its ready jobs.
         queue_config: a queue's settings were changed.
         deliveries: deliveries may have become due; `events_told` of the events have been looked at for them.
+        removed: rows were removed whose numbers must not be given again.
     """
 
     def __init__(self, db: apsw.Connection, state: State, payload_inline_bytes_max: int) -> None:
@@ -49,8 +50,7 @@ class Transaction:
         self.queue_config = False
         self.deliveries = False
         self.events_told = 0
-        self.policy_use: dict[int, int] = {}
-        self._group_sizes: set[Group] = set()
+        self.removed = False
         self._expiries: dict[int, list[int]] = {}
         self._expiry_due: dict[int, int] = {}
 
@@ -70,23 +70,19 @@ class Transaction:
         """The group of that key, made if it is new."""
         group = self.state.groups_by_key.get(key)
         if group is None:
-            group = Group(self.state.next_group, key)
+            group = self.state.add_group(self.state.next_group, key)
             self.state.next_group += 1
             self.db.execute(
                 "INSERT INTO groups (number, tenant, queue, fairness_key, jobs) VALUES (?, ?, ?, ?, 0)", (group.number, *key)
             )
-            self.state.add_group(group)
             self.groups[group.number] = key
         return group
 
-    def change_group_size(self, group: Group, by: int) -> None:
-        """Rows were added to, or removed from, a group."""
+    def change_rows(self, group: Group, policy: int, by: int) -> None:
+        """Rows of a group that use a policy were added or removed."""
         group.jobs += by
-        self._group_sizes.add(group)
-
-    def change_policy_use(self, policy: int, by: int) -> None:
-        """Rows that use a policy were added or removed."""
-        self.policy_use[policy] = self.policy_use.get(policy, 0) + by
+        self.state.usage.change(group.number, policy, by)
+        self.removed = self.removed or by < 0
 
     def expire_later(self, expire_us: int, seq: int) -> None:
         """A job ended: it may be forgotten at `expire_us`."""
@@ -106,30 +102,21 @@ class Transaction:
         if self.events:
             self.db.execute(
                 "INSERT INTO events (last_position, first_position, time_us, events) VALUES (?, ?, ?, ?)",
-                (self.events[-1][0], self.events[0][0], max(event[7] for event in self.events), packed),
+                (self.events[-1][0], self.events[0][0], max(map(_time_us, self.events)), packed),
             )
-        if self.policy_use:
-            self.state.policies.change_use(self.policy_use)
-        if self._group_sizes:
-            self.db.executemany(
-                "UPDATE groups SET jobs = ?2 WHERE number = ?1", [(group.number, group.jobs) for group in self._group_sizes]
-            )
-        if self._expiries:
-            self.db.executemany(
-                "INSERT INTO expiries (due_us, seqs) VALUES (?, ?)",
-                [(self._expiry_due[bucket], array("q", seqs).tobytes()) for bucket, seqs in self._expiries.items()],
-            )
+        for bucket, seqs in self._expiries.items():
+            self._save_expiry(self._expiry_due[bucket], array("q", seqs).tobytes())
         state = self.state
-        self.db.execute(
-            _SAVE_COUNTERS,
-            (
-                state.next_seq,
-                state.next_lease,
-                state.next_position,
-                state.next_batch,
-                state.next_group,
-                state.next_policy,
-                state.events_forgotten,
-            ),
-        )
+        if state.usage.due(state.next_seq):
+            state.usage.write(state.next_seq)
+        if self.removed:
+            state.save_counters()
         return packed
+
+    def _save_expiry(self, due_us: int, seqs: bytes) -> None:
+        """Write a row of the ledger, at the first microsecond that is free."""
+        while True:
+            self.db.execute("INSERT OR IGNORE INTO expiries (due_us, seqs) VALUES (?, ?)", (due_us, seqs))
+            if self.db.changes():
+                return
+            due_us += 1

@@ -331,11 +331,16 @@ async def test_policies_are_kept_once_and_go_with_their_last_job(tmp_path: Path)
         await driver.submit(4, spec=b"shared" * 100, result_ttl_us=SECOND)
     await driver.submit(1, spec=b"alone", result_ttl_us=DAY)
     await driver.run()
+    kill(driver)  # what uses a policy is counted again
+    await driver.store.close()
+    again = await opened(tmp_path)
+    again.now, driver = driver.now + SECOND, again
     db = apsw.Connection(str(tmp_path / DATABASE_NAME), flags=apsw.SQLITE_OPEN_READONLY)
-    assert db.execute("SELECT jobs FROM policies ORDER BY id").fetchall() == [(12,), (1,)]
-    driver.now += SECOND
+    await driver.store.purge(5, driver.now, 0)
+    assert db.execute("SELECT jobs FROM policies ORDER BY id").fetchall() == [(7,), (1,)]
+    assert db.execute("SELECT jobs FROM groups").fetchall() == [(8,)]
     await driver.store.purge(100, driver.now, 0)
-    assert db.execute("SELECT spec FROM policies").fetchall() == [(b"alone",)]
+    assert db.execute("SELECT spec, jobs FROM policies").fetchall() == [(b"alone", 1)]
     assert db.execute("SELECT count(*) FROM batch_ranges").fetchall() == [(1,)]
     assert db.execute("SELECT count(*) FROM expiries").fetchall() == [(1,)]
     db.close()
