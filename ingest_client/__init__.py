@@ -7,6 +7,7 @@ from ingest_client._retry import RetryLimits
 from ingest_client._watch import Watch, WatchSettings
 from ingest_client.blocking import BlockingClient
 from ingest_client.client import Client
+from ingest_client.delivery import Delivery, DeliveryAttempt, DeliveryState
 from ingest_client.errors import ErrorReason, IngestClientError, JobError, JobFailed
 from ingest_client.handle import JobHandle
 from ingest_client.inputs import Blob, Input
@@ -23,6 +24,9 @@ __all__ = [
     "ChannelSettings",
     "Client",
     "CoalesceSettings",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryState",
     "ErrorReason",
     "IngestClientError",
     "Input",

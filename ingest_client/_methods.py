@@ -51,6 +51,13 @@ CANCEL_JOBS = Method(f"{_JOBS}CancelJobs", jobs.CancelJobsRequest.SerializeToStr
 RETRY_JOBS = Method(f"{_JOBS}RetryJobs", jobs.RetryJobsRequest.SerializeToString, jobs.RetryJobsResponse.FromString)
 DELETE_JOBS = Method(f"{_JOBS}DeleteJobs", jobs.DeleteJobsRequest.SerializeToString, jobs.DeleteJobsResponse.FromString)
 
+LIST_DELIVERIES = Method(
+    f"{_JOBS}ListDeliveries", jobs.ListDeliveriesRequest.SerializeToString, jobs.ListDeliveriesResponse.FromString
+)
+REDELIVER_CALLBACKS = Method(
+    f"{_JOBS}RedeliverCallbacks", jobs.RedeliverCallbacksRequest.SerializeToString, jobs.RedeliverCallbacksResponse.FromString
+)
+
 FIND_MISSING_BLOBS = Method(
     f"{_BLOBS}FindMissingBlobs", blobs.FindMissingBlobsRequest.SerializeToString, blobs.FindMissingBlobsResponse.FromString
 )

@@ -26,6 +26,7 @@ from ingest_client._prepare import JobLike
 from ingest_client._results import JobIds
 from ingest_client._submit import is_single
 from ingest_client.client import Client
+from ingest_client.delivery import Delivery
 from ingest_client.errors import ClientClosed, IngestClientError, JobError
 from ingest_client.handle import JobHandle
 from ingest_client.models import ActionResult, Batch, Counts, Job, JobEvent, JobFilter, JobState, Output, Queue, ServerInfo, Stats
@@ -231,6 +232,18 @@ class BlockingClient:
     def count(self, filter: JobFilter | None = None, *, by: Sequence[str] = (), label_key: str = "") -> Counts:
         """See `Client.count`."""
         return self._running().call(self._client.count(filter, by=by, label_key=label_key))
+
+    def deliveries(self, job_id: str) -> tuple[Delivery, ...]:
+        """See `Client.deliveries.list`."""
+
+        async def read() -> tuple[Delivery, ...]:
+            return tuple([each async for each in self._client.deliveries.list(job_id)])
+
+        return self._running().call(read())
+
+    def redeliver(self, job_id: str, delivery_ids: Sequence[str] = ()) -> tuple[str, ...]:
+        """See `Client.deliveries.redeliver`."""
+        return self._running().call(self._client.deliveries.redeliver(job_id, delivery_ids))
 
     def queues(self) -> tuple[Queue, ...]:
         """All queues by name."""

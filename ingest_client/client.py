@@ -22,6 +22,7 @@ from ingest_client._blobs import Blobs
 from ingest_client._channel import Channel, ChannelSettings, TlsFiles
 from ingest_client._coalesce import CoalesceSettings
 from ingest_client._convert import filter_to_proto, info_from_proto, job_from_proto, state_from_proto, stats_from_proto
+from ingest_client._deliveries import Deliveries
 from ingest_client._parts import Opened, Parts
 from ingest_client._prepare import JobLike
 from ingest_client._queues import Queues
@@ -322,6 +323,11 @@ class Client:
     def queues(self) -> Queues:
         """Queues: list, update, pause, resume, purge."""
         return Queues(self._entered().channel)
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """Deliveries of callbacks: how they went, and send them again."""
+        return Deliveries(self._entered().channel)
 
     @property
     def blobs(self) -> Blobs:

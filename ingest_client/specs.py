@@ -58,7 +58,7 @@ class JobSpec:
         retry_policy: for failed attempts.
         dedupe_key, dedupe_window_seconds: answer with the earlier job of that key.
         result_ttl_seconds: how long the ended job is kept.
-        callbacks: HTTP calls, where the server offers them.
+        callbacks: HTTP calls on state changes, where the server offers them.
     """
 
     input: InputLike = b""

@@ -17,7 +17,7 @@ from google.protobuf import json_format
 from ingest.v1 import job_pb2
 from ingest_client.cli.options import UsageError, pairs
 from ingest_client.inputs import Input
-from ingest_client.specs import JobSpec, spec_from_proto
+from ingest_client.specs import Callback, JobSpec, spec_from_proto
 from ingest_client.task import Task, custom, extract
 
 _PATTERN_LETTERS = frozenset("*?[")
@@ -35,6 +35,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--password", default="", help="of encrypted documents")
     parser.add_argument("--pages", default="", metavar="FIRST-LAST", help="only these pages: 3, 2-5, 7- or -4")
     parser.add_argument("--label", action="append", default=[], metavar="K=V", help="label to filter by")
+    parser.add_argument(
+        "--callback", action="append", default=[], metavar="URL", help="POST to this URL when a job ends; may be repeated"
+    )
     parser.add_argument("--queue", default="", help="queue to wait in")
     parser.add_argument("--priority", type=int, default=None, help="0 (last) to 9 (first); default 5")
 
@@ -52,6 +55,7 @@ def jobs_from(arguments: argparse.Namespace) -> Iterator[JobSpec]:
         queue=arguments.queue,
         priority=arguments.priority,
         labels=pairs(arguments.label, "--label"),
+        callbacks=tuple(Callback(url) for url in arguments.callback),
     )
     places = [place for path in arguments.paths for place in _places(path, arguments.recursive)]
     described = _described(arguments.file) if arguments.file is not None else []

@@ -17,14 +17,14 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ingest_client.cli import cancel, delete, fetch, info, list, queues, retry, run, stats, submit, watch
+from ingest_client.cli import cancel, delete, deliveries, fetch, info, list, queues, retry, run, stats, submit, watch
 from ingest_client.cli.options import UsageError, add_global_options
 from ingest_client.cli.printer import Printer
 from ingest_client.errors import Denied, IngestClientError, InvalidRequest, NotFound, Unavailable
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_SERVER, EXIT_INTERRUPTED, EXIT_PIPE = 0, 1, 2, 3, 130, 141
 
-COMMANDS = (submit, run, watch, fetch, list, cancel, retry, delete, stats, info, queues)
+COMMANDS = (submit, run, watch, fetch, list, cancel, retry, delete, deliveries, stats, info, queues)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -159,7 +159,10 @@ def parse_endpoint(url: str) -> Endpoint:
         raise ValueError("must not hold a fragment")
     if port == 0 or parts.netloc.endswith(":"):
         raise ValueError("must have a port of 1 … 65,535, or none")
-    return Endpoint(url, parts.scheme, _host(parts.hostname or ""), port or _PORTS[parts.scheme])
+    host = _host(parts.hostname or "")
+    if ("[" in parts.netloc) != (":" in host):
+        raise ValueError(f"must have an IPv6 address between brackets, and nothing else there, not {parts.netloc[:64]!r}")
+    return Endpoint(url, parts.scheme, host, port or _PORTS[parts.scheme])
 
 
 def _host(text: str) -> str:
@@ -178,7 +181,7 @@ def _host(text: str) -> str:
 
 def _host_rule(entry: str) -> _HostRule:
     match = _ENTRY.fullmatch(entry)
-    if match is None:
+    if match is None or (match[2] and match[3] == "*"):
         raise ValueError(f"{entry!r} is not of the form [http://|https://]HOST[:PORT], with HOST a name, *.NAME, an address or *")
     scheme, wildcard, host, port = match.groups()
     if port not in (None, "*") and not 1 <= int(port) <= 65_535:

@@ -165,6 +165,8 @@ def _why(error: BaseException) -> str:
         return f"its name cannot be resolved: {error.os_error}"
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"no connection: {error.os_error.strerror or error.os_error}"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"the answer is not HTTP: {error.message.splitlines()[0] if error.message else error.status}"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the connection was closed without an answer"
     return f"{type(error).__name__}: {error}"

@@ -237,6 +237,10 @@ class CallbackSender:
             reply = await self._post(row, start_us)
         except NoReply as failure:
             error = str(failure)
+        except Exception as fault:
+            # One delivery must not end the server, and again at each start.
+            log.exception("callback of job %s could not be sent", uuid_text(row.job_id))
+            error = f"a fault of the server: {type(fault).__name__}"
         seconds = self._clock.monotonic() - begin
         attempt = DeliveryAttempt(start_us, int(seconds * MICROSECONDS_PER_SECOND), reply.http_status, error)
         result = self._judge(row, attempt, reply.retry_after_seconds)

@@ -20,6 +20,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from ingest.v1 import (
     blob_service_pb2_grpc,
+    delivery_pb2,
     job_pb2,
     job_service_pb2,
     job_service_pb2_grpc,
@@ -79,6 +80,7 @@ class FakeServer(job_service_pb2_grpc.JobServiceServicer):
 
     def __init__(self) -> None:
         self.jobs: dict[str, job_pb2.Job] = {}
+        self.deliveries: dict[str, list[delivery_pb2.Delivery]] = {}
         self.specs: dict[str, job_pb2.JobSpec] = {}
         self.log: list[job_service_pb2.JobEvent] = []
         self.answers: dict[str, job_service_pb2.SubmitJobsResponse] = {}
@@ -315,6 +317,22 @@ class FakeServer(job_service_pb2_grpc.JobServiceServicer):
         if request.job_id not in self.jobs:
             await abort(context, status_of(5, "JOB_NOT_FOUND", f"no job {request.job_id}"))
         return job_service_pb2.GetJobResponse(job=self.jobs[request.job_id])
+
+    async def ListDeliveries(self, request: job_service_pb2.ListDeliveriesRequest, context: Context) -> Any:
+        await self.enter("ListDeliveries", request, context)
+        if request.job_id not in self.jobs:
+            await abort(context, status_of(5, "JOB_NOT_FOUND", f"no job {request.job_id}"))
+        at = int(request.page_token or 0)
+        kept = self.deliveries.get(request.job_id, [])
+        token = str(at + 1) if at + 1 < len(kept) else ""
+        return job_service_pb2.ListDeliveriesResponse(deliveries=kept[at : at + 1], next_page_token=token)
+
+    async def RedeliverCallbacks(self, request: job_service_pb2.RedeliverCallbacksRequest, context: Context) -> Any:
+        await self.enter("RedeliverCallbacks", request, context)
+        kept = self.deliveries.get(request.job_id, [])
+        return job_service_pb2.RedeliverCallbacksResponse(
+            delivery_ids=request.delivery_ids or [each.delivery_id for each in kept]
+        )
 
     async def ListJobs(self, request: job_service_pb2.ListJobsRequest, context: Context) -> Any:
         await self.enter("ListJobs", request, context)
