@@ -7,6 +7,7 @@ of the contract is one of the shim's own paths (probes, docs, metrics), given as
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -17,6 +18,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from ingest.v1 import blob_service_pb2, job_service_pb2, queue_service_pb2, server_service_pb2
 from ingest_server import __version__
 from ingest_server.rest.byte_shapes import gives_bytes
+from ingest_server.rest.cors import Cors, is_preflight
 from ingest_server.rest.documentation import documentation_paths
 from ingest_server.rest.errors import RestError, invalid, rest_error
 from ingest_server.rest.exchange import JSON, ClientGone, Endpoint, Exchange, Receive, Scope, Send
@@ -24,6 +26,7 @@ from ingest_server.rest.metadata import read_metadata
 from ingest_server.rest.openapi import openapi_document
 from ingest_server.rest.options import RestOptions
 from ingest_server.rest.routes import RouteTable
+from ingest_server.rest.streams import Streams
 from ingest_server.rest.transcode import write_message
 from ingest_server.rest.unary import serve_unary
 from ingest_server.rest.upstream import Upstream
@@ -40,6 +43,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
     )
 )
 """The contract."""
+BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -75,6 +79,7 @@ class RestApp:
         self._method_endpoints = dict(method_endpoints or {})
         self._stream_endpoint = stream_endpoint or _no_streams
         self._websocket_endpoint = websocket_endpoint
+        self._cors = Cors(self.options) if self.options.cors_origins else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, as ASGI has it."""
@@ -90,8 +95,11 @@ class RestApp:
         exchange: Exchange | None = None
         try:
             metadata = read_metadata(scope, self.options)
-            exchange = Exchange(scope, receive, send, read_path(scope), self.options, self.upstream, metadata)
+            exchange = Exchange(scope, receive, send, scope["path"], self.options, self.upstream, metadata)
             exchange.headers.append((b"x-request-id", metadata.request_id.encode("latin-1")))
+            if self._cors is not None:
+                exchange.headers += self._cors.headers(scope["headers"])
+            exchange.path = read_path(scope, self.options)
             await self._endpoint(exchange)(exchange)
         except RestError as error:
             await send_error(send, error, exchange)
@@ -107,9 +115,16 @@ class RestApp:
             await receive()  # websocket.connect
             await send({"type": "websocket.close", "code": 1008, "reason": "no WebSocket is served here"})
             return
-        metadata = read_metadata(scope, self.options)
-        exchange = Exchange(scope, receive, send, read_path(scope), self.options, self.upstream, metadata)
-        exchange.match = self.routes.match("GET", exchange.path) or self.routes.match("POST", exchange.path)
+        try:
+            metadata = read_metadata(scope, self.options)
+            exchange = Exchange(scope, receive, send, read_path(scope, self.options), self.options, self.upstream, metadata)
+            exchange.match = self.routes.match("GET", exchange.path) or self.routes.match("POST", exchange.path)
+            if exchange.match is None:
+                raise self._no_route(exchange.path)
+        except RestError as error:
+            await receive()  # websocket.connect
+            await send({"type": "websocket.close", "code": 1008, "reason": str(error)[:120]})
+            return
         await self._websocket_endpoint(exchange)
 
     def _endpoint(self, exchange: Exchange) -> Endpoint:
@@ -124,6 +139,8 @@ class RestApp:
         own = self._own_paths.get(exchange.path)
         if own is not None and verb in ("GET", "HEAD"):
             return own
+        if verb == "OPTIONS" and self._cors is not None and is_preflight(verb, exchange.scope["headers"]):
+            return self._preflight
         form = verb == "POST" and exchange.header(b"content-type") == FORM
         if form:
             override = exchange.header(b"x-http-method-override")
@@ -143,8 +160,20 @@ class RestApp:
             return special
         return self._stream_endpoint if match.route.streaming else serve_unary
 
+    async def _preflight(self, exchange: Exchange) -> None:
+        assert self._cors is not None  # asked before
+        verbs = self._verbs(exchange.path)
+        if not verbs:
+            raise self._no_route(exchange.path)
+        exchange.headers += self._cors.preflight(exchange.scope["headers"], verbs)
+        await exchange.start(204, [])
+        await exchange.body(b"", more=False)
+
+    def _verbs(self, path: str) -> tuple[str, ...]:
+        return ("GET", "HEAD") if path in self._own_paths else self.routes.allowed(path)
+
     def _no_route(self, path: str) -> RestError:
-        allowed = self.routes.allowed(path) or (("GET", "HEAD") if path in self._own_paths else ())
+        allowed = self._verbs(path)
         if not allowed:
             return rest_error(grpc.StatusCode.NOT_FOUND, "Not Found", "NOT_SUPPORTED", metadata={"path": path})
         verbs = ", ".join(allowed)
@@ -160,7 +189,7 @@ def rest_app(upstream: Upstream, options: RestOptions | None = None) -> RestApp:
         upstream: the server; whoever made it closes it.
         options: limits.
     """
-    return RestApp(upstream, options, own_paths=documentation_paths(describe_contract))
+    return RestApp(upstream, options, own_paths=documentation_paths(describe_contract), stream_endpoint=Streams().serve)
 
 
 def describe_contract(own_paths: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
@@ -172,21 +201,31 @@ def describe_contract(own_paths: Mapping[str, Mapping[str, Any]] | None = None) 
     return openapi_document(RouteTable(SERVICES), title="Ingest", version=__version__, own_paths=own_paths)
 
 
-def read_path(scope: Mapping[str, Any]) -> str:
+def read_path(scope: Mapping[str, Any], options: RestOptions) -> str:
     """The path of a request, decoded, below the place the app is mounted at.
 
     Raises:
-        RestError: INVALID_ARGUMENT: the path is not UTF-8.
+        RestError: INVALID_ARGUMENT: path and query are too long, or the path is not UTF-8.
     """
     path: str = scope["path"]
     raw: bytes = scope.get("raw_path") or b""
+    size = len(raw or path) + len(scope["query_string"])
+    if size > options.url_bytes_max:
+        raise rest_error(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            f"path and query have {size:,} bytes, the limit is {options.url_bytes_max:,}: send a POST with a body",
+            "TOO_LARGE",
+            http_status=414,
+        )
     if b"%" in raw:
+        if BAD_ESCAPE.search(raw):
+            raise invalid('the path is not percent-encoded: write "%" as "%25"')
         try:
             path = unquote_to_bytes(raw.partition(b"?")[0]).decode("utf-8")
         except UnicodeDecodeError:
             raise invalid("the path is not UTF-8 after percent-decoding") from None
     root: str = scope.get("root_path") or ""
-    if root and path.startswith(root):
+    if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
         path = path[len(root) :]
     return path if path.startswith("/") else "/" + path
 

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ingest_server.rest.errors import RestError, invalid
+import grpc
+
+from ingest_server.rest.errors import RestError, invalid, rest_error
 from ingest_server.rest.options import RestOptions
 
 PREFIX = "grpc-metadata-"
@@ -50,7 +52,9 @@ def read_metadata(scope: Mapping[str, Any], options: RestOptions) -> CallMetadat
     timeout_seconds: float | None = None
     request_id = host = forwarded_host = ""
     forwarded: list[str] = []
+    size = 0
     for raw_name, raw_value in scope["headers"]:
+        size += len(raw_name) + len(raw_value)
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         if name == "grpc-timeout":
             timeout_seconds = _timeout(value)
@@ -69,6 +73,13 @@ def read_metadata(scope: Mapping[str, Any], options: RestOptions) -> CallMetadat
                 _add(pairs, GATEWAY_PREFIX + name, value)
             if name == "host":
                 host = value
+    if size > options.header_bytes_max:
+        raise rest_error(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            f"the headers have {size:,} bytes, the limit is {options.header_bytes_max:,}",
+            "TOO_LARGE",
+            http_status=431,
+        )
     request_id = request_id or str(uuid.uuid4())
     pairs.append(("x-request-id", request_id))
     if forwarded_host or host:

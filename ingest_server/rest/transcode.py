@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import grpc
-from google.api import httpbody_pb2
 from google.protobuf.message import Message
 
 from ingest_server.rest.errors import RestError, rest_error
@@ -123,9 +122,10 @@ def write_response(route: Route, message: Message) -> bytes:
 
 def raw_response(message: Message) -> tuple[str, bytes] | None:
     """Media type and bytes of a google.api.HttpBody, which is answered as it is; None for other messages."""
-    if isinstance(message, httpbody_pb2.HttpBody):
-        return message.content_type, message.data
-    return None
+    if message.DESCRIPTOR.full_name != "google.api.HttpBody":
+        return None
+    body: Any = message
+    return body.content_type, body.data
 
 
 def _unwritable(error: ValueError) -> RestError:
