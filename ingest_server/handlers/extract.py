@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Reason
 from ingest_server.handlers.decorator import handler
-from ingest_server.handlers.interface import Context, HandlerFailure
+from ingest_server.handlers.interface import Context, HandlerFailure, Output
 from ingest_server.handlers.reader import ReadOptions, load_all, reader_for, supported_media_types
+from ingest_server.handlers.results import DOCUMENT_MEDIA_TYPE
 from ingest_server.handlers.source import Source
 
 PAGE_MAX = 2**31 - 1
@@ -37,8 +38,11 @@ def preload() -> None:
 
 
 @handler("extract", media_types=supported_media_types(), preload=preload)
-def extract(context: Context, options: ExtractOptions) -> document_pb2.Document:
+def extract(context: Context, options: ExtractOptions) -> Output:
     """Turns a document into text, tables and images in reading order.
+
+    Returns:
+        A serialized `ingest.v1.Document`.
 
     Raises:
         HandlerFailure: INVALID_OPTIONS, DOCUMENT_MALFORMED, DOCUMENT_ENCRYPTED or MEDIA_TYPE_NOT_SUPPORTED; none retryable.
@@ -56,11 +60,12 @@ def extract(context: Context, options: ExtractOptions) -> document_pb2.Document:
     source = Source(context.input)
     decision = source.media_type
     reader = reader_for(decision.media_type)
-    document = reader.read(source, ReadOptions(options.password, options.first_page, options.last_page), context)
-    document.media_type = decision.media_type
-    document.media_type_source = decision.source
-    document.sha256 = source.sha256()
-    return document
+    document = reader.read_serialized(source, ReadOptions(options.password, options.first_page, options.last_page), context)
+    about = document_pb2.Document(
+        media_type=decision.media_type, media_type_source=decision.source, sha256=source.sha256()
+    ).SerializeToString()
+    # Messages one behind the other are one message.
+    return Output(data=about + document, media_type=DOCUMENT_MEDIA_TYPE)
 
 
 def _check_pages(options: ExtractOptions) -> None:

@@ -49,6 +49,15 @@ class DocumentReader(ABC):
             Cancelled: the attempt was asked to stop.
         """
 
+    def read_serialized(self, source: Source, options: ReadOptions, context: Context) -> bytes:
+        """The same, serialized: what is passed on. A reader that makes the bytes itself overrides it: a message of every element,
+        made only to be serialized again, is saved.
+
+        Raises:
+            HandlerFailure, Cancelled: see `read`.
+        """
+        return self.read(source, options, context).SerializeToString()
+
 
 _READERS: dict[str, str] = {
     "text/plain": "ingest_server.handlers.text:TextReader",

@@ -15,8 +15,9 @@ from tempfile import TemporaryDirectory
 
 import pypdfium2
 
+from ingest.v1 import document_pb2
 from ingest_server.handlers.extract import ExtractOptions, extract, preload
-from ingest_server.handlers.interface import Context, Input
+from ingest_server.handlers.interface import Context, Input, Output
 
 ROUNDS = 7
 """Odd, so that the median is one of them."""
@@ -107,9 +108,9 @@ def bare_loop(path: Path) -> int:
     return count
 
 
-def our_reader(path: Path) -> int:
-    """The extract task. Returns the number of pages."""
-    return extract(QuietContext(FileInput(path)), ExtractOptions()).page_count
+def our_reader(path: Path) -> Output:
+    """The extract task."""
+    return extract(QuietContext(FileInput(path)), ExtractOptions())
 
 
 def compare(paths: Sequence[Path], rounds: int = ROUNDS) -> list[Comparison]:
@@ -117,17 +118,22 @@ def compare(paths: Sequence[Path], rounds: int = ROUNDS) -> list[Comparison]:
 
     Returns:
         One comparison per file, and one called "all" over their sums.
+
+    Raises:
+        RuntimeError: the two disagree about the number of pages.
     """
     preload()
     # Processor time: other processes on the machine count less than in wall time. Both loops are of one thread and never wait.
     times: dict[Path, list[tuple[float, float]]] = {path: [] for path in paths}
     pages = {path: bare_loop(path) for path in paths}
     for path in paths:
-        our_reader(path)
+        read = document_pb2.Document.FromString(bytes(our_reader(path).data)).page_count
+        if read != pages[path]:
+            raise RuntimeError(f"{path.name}: our reader read {read} pages, the bare loop {pages[path]}")
     for number in range(rounds):
         for path in paths:
             # Who goes first changes from round to round.
-            order = (bare_loop, our_reader) if number % 2 == 0 else (our_reader, bare_loop)
+            order: tuple[Callable[[Path], object], ...] = (bare_loop, our_reader) if number % 2 == 0 else (our_reader, bare_loop)
             taken = {run: _seconds(run, path) for run in order}
             times[path].append((taken[bare_loop], taken[our_reader]))
     result = [_comparison(path.name, pages[path], times[path]) for path in paths]
@@ -137,7 +143,7 @@ def compare(paths: Sequence[Path], rounds: int = ROUNDS) -> list[Comparison]:
     return [*result, _comparison("all", sum(pages.values()), sums)]
 
 
-def _seconds(run: Callable[[Path], int], path: Path) -> float:
+def _seconds(run: Callable[[Path], object], path: Path) -> float:
     begin = time.process_time()
     run(path)
     return time.process_time() - begin

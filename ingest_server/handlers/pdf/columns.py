@@ -102,7 +102,7 @@ def _common_gap(page: PageText, wide: list[LineRow]) -> Gap | None:
 
 
 _EDGES = (ctypes.c_double * 4)()
-_SLOTS = tuple(ctypes.c_void_p(ctypes.addressof(_EDGES) + 8 * index) for index in range(4))
+_SLOTS = tuple(ctypes.byref(_EDGES, 8 * index) for index in range(4))
 
 
 def _has_gap(page: PageText, index: int, left: float, right: float) -> bool:

@@ -87,7 +87,7 @@ def page_elements(first: int, page: int, paragraphs: Sequence[Paragraph]) -> lis
     elements: list[bytes] = []
     for number, (text, (left, top, right, bottom), _, role, _) in enumerate(paragraphs, first):
         name = names[number] if number < _NAMES_MAX else _name(number)
-        data = text.encode("utf-8", "replace")
+        data = text.encode()
         size = len(data)
         kind = kinds[size] if size < limit else _kind(size)
         size += fixed + len(name) + len(kind)
@@ -100,7 +100,7 @@ def page_elements(first: int, page: int, paragraphs: Sequence[Paragraph]) -> lis
 def heading_element(number: int, page: int, paragraph: Paragraph, level: int) -> bytes:
     """A heading, as an entry of Document.elements. See `page_elements`; `level` is from 1 to 6."""
     text, edges, _, _, _ = paragraph
-    data = text.encode("utf-8", "replace")
+    data = text.encode()
     box = _RECTANGLE.pack(*chain.from_iterable(zip(_EDGES, edges, strict=True)))
     head = _name(number) + _PAGE + _varint(page) + _BOX_HEAD + box + _LEVELS[level]
     body = head + _kind(len(data)) + data + _ROLES[HEADING]

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from collections import deque
 from collections.abc import Sequence
 from itertools import accumulate, repeat
-from typing import Any, NamedTuple, TypeAlias
+from operator import add
+from typing import NamedTuple, TypeAlias
 
 from ingest_server.handlers.elements import Box
 from ingest_server.handlers.pdf.library import (
+    Pointer,
     fast_char_index,
     fast_count_chars,
     fast_font_size,
@@ -31,7 +34,11 @@ _BATCH = 512
 """Boxes read into one array at a time; a page of text has about 100."""
 
 _FLOAT = struct.Struct("f")
+_BOX = struct.Struct("4f")
+_LINE_END = "\r\n"
 _DIVIDED = "\ufffe"
+_AFTER_LINE_END = (len(_LINE_END) + 1).__add__
+_exhaust = deque[object](maxlen=0).extend
 _SOFT_HYPHEN = "\xad"
 _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
 _LIGATURE_CHARACTERS = tuple(map(chr, _LIGATURES))
@@ -85,26 +92,28 @@ class PageText:
         width, height: of the page as it is shown, in points.
     """
 
-    def __init__(self, page: ctypes.c_void_p, text_page: ctypes.c_void_p, buffers: Buffers) -> None:
+    def __init__(self, page: Pointer, text_page: Pointer, buffers: Buffers) -> None:
         """Read the text. `page` and `text_page` are pdfium's handles; `buffers` is used by one PageText at a time."""
-        self._handle = text_page
+        self.handle = text_page
         self._buffers = buffers
-        count: int = fast_count_chars(self._handle)
+        count = fast_count_chars(text_page)
         self.truncated = count > PAGE_CHARACTERS_MAX
-        count = min(max(count, 0), PAGE_CHARACTERS_MAX)
+        if not 0 <= count <= PAGE_CHARACTERS_MAX:
+            count = min(max(count, 0), PAGE_CHARACTERS_MAX)
         # The terminating zero is counted too.
-        written = fast_get_text(self._handle, 0, count, buffers.characters(count)) - 1 if count else 0
-        self.text = buffers.text(max(written, 0))
-        self._plain_index = len(self.text) == written == count
+        written = fast_get_text(text_page, 0, count, buffers.room(count)) - 1 if count else 0
+        self.text = text = buffers.text(written) if written > 0 else ""
+        plain_index = len(text) == written == count
         fast_page_box(page, buffers.slots[0])
-        left, top, right, bottom = buffers.floats[:4]
+        left, top, right, bottom = buffers.first_box()
         self._edges = (left, top, right, bottom)
-        self._rotation: int = fast_rotation(page)
+        rotation: int = fast_rotation(page)
+        self._rotation = rotation
         across, down = right - left, top - bottom
-        self.width, self.height = (down, across) if self._rotation in (1, 3) else (across, down)
+        self.width, self.height = (down, across) if rotation in (1, 3) else (across, down)
 
-        texts, firsts, lasts, self._divided = self._split()
-        if not self._plain_index:
+        texts, firsts, lasts, self._divided = _split(text)
+        if not plain_index:
             firsts, lasts = self._char_indexes(firsts), self._char_indexes(lasts)
         self.texts, self.firsts, self.lasts = texts, firsts, lasts
         self._edge_bytes = self._box_bytes(firsts + lasts)
@@ -127,20 +136,30 @@ class PageText:
         if not count:
             return [], [], [], [], [], [], []
         values = self._buffers.floats_of(self._edge_bytes)
-        lefts, tops, rights, bottoms = values[::4], values[1::4], values[2::4], values[3::4]
+        half = 4 * count
         # A line's box is that of its first and last characters together: joined first, as that leaves half the edges to turn.
-        left, top, right, bottom = self.shown(
-            [a if a < b else b for a, b in zip(lefts, lefts[count:], strict=False)],
-            [a if a > b else b for a, b in zip(tops, tops[count:], strict=False)],
-            [a if a > b else b for a, b in zip(rights, rights[count:], strict=False)],
-            [a if a < b else b for a, b in zip(bottoms, bottoms[count:], strict=False)],
-        )
+        left: Values = [a if a < b else b for a, b in zip(values[:half:4], values[half::4], strict=True)]
+        right: Values = [a if a > b else b for a, b in zip(values[2:half:4], values[half + 2 :: 4], strict=True)]
+        firsts, lasts = values[1:half:4], values[half + 1 :: 4]
+        lows, last_lows = values[3:half:4], values[half + 3 :: 4]
+        if self._rotation == 0 and not self._edges[0]:
+            edge = self._edges[1]
+            top: Values = [edge - a if a > b else edge - b for a, b in zip(firsts, lasts, strict=True)]
+            bottom: Values = [edge - a if a < b else edge - b for a, b in zip(lows, last_lows, strict=True)]
+        else:
+            tops = [a if a > b else b for a, b in zip(firsts, lasts, strict=True)]
+            bottoms = [a if a < b else b for a, b in zip(lows, last_lows, strict=True)]
+            left, top, right, bottom = self.shown(left, tops, right, bottoms)
         sizes = self._sizes
-        for index, (size, low, high) in enumerate(zip(sizes, bottom, top, strict=True)):
-            if not 0.6 * size <= low - high <= 1.25 * size:
-                place = count + index
-                _, (above,), _, (below,) = self.shown([lefts[place]], [tops[place]], [rights[place]], [bottoms[place]])
-                sizes[index] = _line_size(size, low - high, below - above, right[index] - left[index])
+        odd = [
+            index
+            for index, size, low, high in zip(range(count), sizes, bottom, top, strict=True)
+            if not 0.6 * size <= low - high <= 1.25 * size
+        ]
+        for index in odd:
+            place = half + 4 * index
+            _, (above,), _, (below,) = self.shown(*([value] for value in values[place : place + 4]))
+            sizes[index] = _line_size(sizes[index], bottom[index] - top[index], below - above, right[index] - left[index])
         return left, top, right, bottom, sizes, self.texts, self._divided
 
     def lines(self) -> list[LineRow]:
@@ -168,11 +187,12 @@ class PageText:
 
     def _batch_bytes(self, indexes: list[int]) -> bytes:
         """The same for at most `_BATCH` characters."""
-        found = list(map(fast_loose_box, repeat(self._handle), indexes, self._buffers.slots))
-        written = ctypes.string_at(self._buffers.floats, 16 * len(indexes))
-        if all(found):
-            return written
-        return b"".join(written[16 * place : 16 * place + 16] if good else bytes(16) for place, good in enumerate(found))
+        buffers = self._buffers
+        size = 16 * len(indexes)
+        # pdfium leaves alone the box of a character that has none, and says so; to look at each answer costs more than this.
+        ctypes.memset(buffers.address, 0, size)
+        _exhaust(map(fast_loose_box, repeat(self.handle), indexes, buffers.slots))
+        return buffers.bytes_of(size)
 
     def shown(self, lefts: Values, tops: Values, rights: Values, bottoms: Values) -> Corners:
         """Rectangles of the page's own space (origin at the bottom left) on the page as it is shown: turned, and y downwards."""
@@ -203,36 +223,6 @@ class PageText:
         """Whether the page is shown turned."""
         return self._rotation != 0
 
-    @property
-    def handle(self) -> ctypes.c_void_p:
-        """pdfium's FPDF_TEXTPAGE, for the fast calls."""
-        return self._handle
-
-    def _split(self) -> tuple[list[str], list[int], list[int], list[bool]]:
-        """Cut the text into lines: their clean texts, the text indexes of their first and last characters, and whether each ends
-        in a divided word. Usual pages are done by whole-list operations only."""
-        text = self.text.replace("\x02", _DIVIDED) if "\x02" in self.text else self.text
-        if _DIVIDED in text:
-            pieces = text.replace(_DIVIDED, _DIVIDED + "\r\n").split("\r\n")
-            divided = list(map(str.endswith, pieces, repeat(_DIVIDED)))
-            # A line end takes two characters, or with a divided word the one that stands for hyphen and line end.
-            taken = [len(piece) if broken else len(piece) + 2 for piece, broken in zip(pieces, divided, strict=True)]
-            ends = list(accumulate(taken))
-            lasts = [end - 2 if broken else end - 3 for end, broken in zip(ends, divided, strict=True)]
-            texts = [piece[:-1] if broken else piece for piece, broken in zip(pieces, divided, strict=True)]
-        else:
-            texts = text.split("\r\n")
-            divided = [False] * len(texts)
-            ends = list(accumulate([len(piece) + 2 for piece in texts]))
-            lasts = [end - 3 for end in ends]
-        firsts = [0, *ends[:-1]]
-        if not texts[-1]:
-            for column in (texts, firsts, lasts, divided):
-                column.pop()
-        if all(texts) and list(map(str.strip, texts)) == texts and not _needs_cleaning(text, texts):
-            return texts, firsts, lasts, divided
-        return _cleaned(texts, firsts, divided)
-
     def _char_indexes(self, indexes: list[int]) -> list[int]:
         """pdfium's character indexes for indexes of `text`. They differ when characters have no Unicode value, or lie beyond the
         basic plane and so count twice in UTF-16."""
@@ -241,7 +231,7 @@ class PageText:
             for character in self.text:
                 units.append(units[-1] + (2 if character > "\uffff" else 1))
             indexes = [units[index] for index in indexes]
-        return [max(index, 0) for index in map(fast_char_index, repeat(self._handle), indexes)]
+        return [max(index, 0) for index in map(fast_char_index, repeat(self.handle), indexes)]
 
 
 class Buffers:
@@ -250,12 +240,20 @@ class Buffers:
     def __init__(self) -> None:
         """Allocate for a usual page; grows with the largest page seen."""
         self._capacity = 0
-        self._characters = (ctypes.c_ushort * 0)()
         self._layouts: dict[int, struct.Struct] = {}
-        self.floats = (ctypes.c_float * (4 * _BATCH))()
-        base = ctypes.addressof(self.floats)
-        self.slots = [ctypes.c_void_p(base + 16 * index) for index in range(_BATCH)]
-        """Addresses of the four floats (left, top, right, bottom) of each box."""
+        floats = (ctypes.c_float * (4 * _BATCH))()
+        self._floats = memoryview(floats).cast("B")
+        self.address = ctypes.addressof(floats)
+        self.slots = [ctypes.byref(floats, 16 * index) for index in range(_BATCH)]
+        """Pointers to the four floats (left, top, right, bottom) of each box."""
+
+    def first_box(self) -> tuple[float, ...]:
+        """The first box written."""
+        return _BOX.unpack_from(self._floats)
+
+    def bytes_of(self, size: int) -> bytes:
+        """The first `size` bytes of the boxes written."""
+        return self._floats[:size].tobytes()
 
     def floats_of(self, data: bytes) -> tuple[float, ...]:
         """The 32-bit floats of which `data` consists."""
@@ -266,16 +264,52 @@ class Buffers:
             layout = self._layouts[len(data)] = struct.Struct(f"{len(data) // 4}f")
         return layout.unpack(data)
 
-    def characters(self, count: int) -> Any:
+    def room(self, count: int) -> Pointer:
         """Room for `count` UTF-16 units and a terminating zero; twice that, as characters may take two units each."""
         if 2 * count + 1 > self._capacity:
             self._capacity = max(4 * count, 16_384)
-            self._characters = (ctypes.c_ushort * self._capacity)()
-        return self._characters
+            units = (ctypes.c_ushort * self._capacity)()
+            self._units = memoryview(units).cast("B")
+            self._pointer = ctypes.byref(units)
+        return self._pointer
 
     def text(self, units: int) -> str:
         """The first `units` UTF-16 units written. Halves of surrogate pairs become U+FFFD."""
-        return ctypes.string_at(self._characters, 2 * units).decode("utf-16-le", "replace")
+        return str(self._units[: 2 * units], "utf-16-le", "replace")
+
+
+def _split(text: str) -> tuple[list[str], list[int], list[int], list[bool]]:
+    """Cut a page's text into lines: their clean texts, the text indexes of their first and last characters, and whether each ends
+    in a divided word. Usual pages are done by whole-list operations only."""
+    if "\x02" in text:
+        text = text.replace("\x02", _DIVIDED)
+    texts = text.split(_LINE_END)
+    # The last character of line n: all lines up to it, and two characters for each line end before it.
+    lasts = list(map(add, accumulate(map(len, texts)), range(-1, 2 * len(texts) - 1, 2)))
+    firsts = [0, *map(_AFTER_LINE_END, lasts)]
+    firsts.pop()
+    divided = _cut_at_marks(texts, firsts, lasts) if _DIVIDED in text else [False] * len(texts)
+    if not texts[-1]:
+        for column in (texts, firsts, lasts, divided):
+            column.pop()
+    if all(texts) and list(map(str.strip, texts)) == texts and not _needs_cleaning(text, texts):
+        return texts, firsts, lasts, divided
+    return _cleaned(texts, firsts, divided)
+
+
+def _cut_at_marks(texts: list[str], firsts: list[int], lasts: list[int]) -> list[bool]:
+    """Cut lines at the marks of divided words, which stand for a hyphen and a line end. Returns whether each line now ends in a
+    divided word."""
+    divided = [False] * len(texts)
+    marked = [index for index, text in enumerate(texts) if _DIVIDED in text]
+    for index in reversed(marked):
+        pieces = texts[index].split(_DIVIDED)
+        ends = list(accumulate([len(piece) + 1 for piece in pieces], initial=firsts[index]))
+        texts[index : index + 1] = pieces
+        firsts[index : index + 1] = ends[:-1]
+        lasts[index : index + 1] = [end - 2 for end in ends[1:]]
+        divided[index : index + 1] = [*([True] * (len(pieces) - 1)), False]
+    return divided
 
 
 def _needs_cleaning(text: str, texts: list[str]) -> bool:

@@ -82,18 +82,19 @@ def column_paragraphs(lines: Columns, page_text: str) -> list[Paragraph]:
         # Letters in second and third place are most paragraphs, and none is an item.
         role = PARAGRAPH if text[1:3].isalpha() or not _is_item(text) else LIST_ITEM
         size = sizes[start]
-        if end - start == 1:
+        count = end - start
+        if count == 1:
             box = (lefts[start], tops[start], rights[start], bottoms[start])
             add((text + "-" if breaks[start] else text, box, size, role, 1))
             continue
         if sizes[end - 1] != size:
-            size = sorted(sizes[start:end])[(end - start) // 2]
+            size = sorted(sizes[start:end])[count // 2]
         if any_divided and True in breaks[start:end]:
             text = _divided_text(texts[start:end], breaks[start:end], page_text)
         else:
             text = " ".join(texts[start:end])
         box = (min(lefts[start:end]), min(tops[start:end]), max(rights[start:end]), max(bottoms[start:end]))
-        add((text, box, size, role, end - start))
+        add((text, box, size, role, count))
     return result
 
 
@@ -130,12 +131,14 @@ def _starts(lines: Columns) -> list[int]:
             # The usual line: as the one before, which is full. All else is looked at closely.
             right - before_right < size < 2.0 * step
             and before_right > short
-            and -1.0 < left - before_left < 1.0
-            and -1.0 < size - before_size < 1.0
+            and (left == before_left or -1.0 < left - before_left < 1.0)
+            and (size == before_size or -1.0 < size - before_size < 1.0)
             and text[0] not in bullets
             and before_text[-1] not in leader_ends
         ):
-            begins = False
+            limit = PITCH_FACTOR * step
+            before_left, before_right, before_bottom, before_size, before_text = left, right, bottom, size, text
+            continue
         elif tops[index] < before_bottom and step < 0.5 * size:
             begins = left > before_right + 4 * size or left < before_left
         elif size - before_size > SIZE_PART * before_size or before_size - size > SIZE_PART * before_size:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from ingest_server.handlers.pdf.library import (
     load_text,
     open_bytes,
     open_path,
+    pointer,
 )
 from ingest_server.handlers.pdf.metadata import fill_metadata
 from ingest_server.handlers.pdf.page_text import PAGE_CHARACTERS_MAX, Buffers, LineRow, PageText
@@ -59,6 +59,10 @@ class PdfReader(DocumentReader):
 
     def read(self, source: Source, options: ReadOptions, context: Context) -> document_pb2.Document:
         """Read the pages asked for. See `DocumentReader.read`."""
+        return document_pb2.Document.FromString(self.read_serialized(source, options, context))
+
+    def read_serialized(self, source: Source, options: ReadOptions, context: Context) -> bytes:
+        """Read the pages asked for. See `DocumentReader.read_serialized`."""
         opened = open_bytes(source.data(), options.password) if source.in_memory else open_path(source.path(), options.password)
         with opened as pdf, _collector_paused():
             first, last = _page_range(pdf, options)
@@ -75,20 +79,21 @@ class PdfReader(DocumentReader):
                     waiting.clear()
                 context.progress(number - first + 1, last - first + 1, "page")
             structure.add(waiting)
-            structure.write(document)
-            return document
+            return document.SerializeToString() + structure.serialized()
 
     def _page(self, pdf: PdfDocument, number: int, document: document_pb2.Document) -> Page | None:
         """One page, read but not yet joined; None, and an issue in the document, if it has no text or cannot be read."""
-        page = ctypes.c_void_p(load_page(pdf.address, number - 1))
-        if page.value is None:
+        page_address = load_page(pdf.address, number - 1)
+        if page_address is None:
             _note(document, number, PAGE_UNREADABLE, "The page's description is damaged; the other pages were read.")
             return None
+        page = pointer(page_address)
         try:
-            text_page = ctypes.c_void_p(load_text(page))
-            if text_page.value is None:
+            text_address = load_text(page)
+            if text_address is None:
                 _note(document, number, PAGE_UNREADABLE, "The page's text could not be read; the other pages were.")
                 return None
+            text_page = pointer(text_address)
             try:
                 text = PageText(page, text_page, self._buffers)
                 if text.truncated:
@@ -133,13 +138,13 @@ class Structure:
             self._elements += page_elements(len(self._elements) + 1, number, joined)
             self._pages.append((number, joined))
 
-    def write(self, document: document_pb2.Document) -> None:
-        """Add all elements to a document that has none."""
+    def serialized(self) -> bytes:
+        """All elements, as entries of `Document.elements`: a document's bytes when put behind those of one that has none."""
         for index, place, level in self._sizes.headings(self._pages):
             number, joined = self._pages[index]
             position = self._firsts[index] + place
             self._elements[position] = heading_element(position + 1, number, joined[place], level)
-        document.MergeFromString(b"".join(self._elements))
+        return b"".join(self._elements)
 
 
 def _joined(page: Page) -> tuple[int, list[Paragraph]]:

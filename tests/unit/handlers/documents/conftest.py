@@ -14,7 +14,7 @@ import pytest
 
 from ingest.v1 import document_pb2
 from ingest_server.handlers.extract import ExtractOptions, extract
-from ingest_server.handlers.interface import Cancelled, Context, Input
+from ingest_server.handlers.interface import Cancelled, Context, Input, Output
 
 SAMPLES_SCRIPT = Path(__file__).parents[4] / "scripts" / "sample_documents"
 
@@ -75,6 +75,12 @@ class FakeContext(Context):
         return float("inf")
 
 
+def document_of(output: Output) -> document_pb2.Document:
+    """What the task's output holds."""
+    assert output.media_type == "application/vnd.ingest.document+proto"
+    return document_pb2.Document.FromString(bytes(output.data))
+
+
 Read = Callable[..., document_pb2.Document]
 
 
@@ -103,6 +109,6 @@ def read() -> Read:
     """Extract a document from bytes or a file."""
 
     def run(data: bytes | Path, media_type: str = "", name: str = "", **options: Any) -> document_pb2.Document:
-        return extract(FakeContext(FakeInput(data, media_type, name)), ExtractOptions(**options))
+        return document_of(extract(FakeContext(FakeInput(data, media_type, name)), ExtractOptions(**options)))
 
     return run

@@ -15,7 +15,7 @@ from ingest_server.handlers.extract import ExtractOptions, extract
 from ingest_server.handlers.interface import Cancelled, HandlerFailure
 from ingest_server.handlers.reader import supported_media_types
 from ingest_server.handlers.source import Source
-from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read
+from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read, document_of
 
 
 def test_an_empty_document_is_refused(read: Read) -> None:
@@ -71,7 +71,7 @@ def test_a_large_input_is_never_read_whole(samples: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(Source.__init__, "__kwdefaults__", {"whole_bytes_max": 100})
     path = samples / "report.pdf"
     document = FakeInput(path)
-    result = extract(FakeContext(document), ExtractOptions())
+    result = document_of(extract(FakeContext(document), ExtractOptions()))
     assert document.read_count == 0
     assert result.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert result.elements[0].text.text == "Harbour Report"
@@ -94,9 +94,10 @@ PROBE = """
 import os, sys
 from ingest_server.handlers.extract import ExtractOptions, extract, preload
 preload()
-from tests.unit.handlers.documents.conftest import FakeContext, FakeInput
+from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, document_of
 def count():
-    return len(extract(FakeContext(FakeInput(open(sys.argv[1], "rb").read())), ExtractOptions()).elements)
+    context = FakeContext(FakeInput(open(sys.argv[1], "rb").read()))
+    return len(document_of(extract(context, ExtractOptions())).elements)
 children = []
 for _ in range(4):
     child = os.fork()
