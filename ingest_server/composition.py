@@ -190,6 +190,7 @@ def upstream_listener(folder: Path) -> Listener:
 def rest_variables(settings: Settings, folder: Path) -> dict[str, str]:
     """What the shim beside the server is told, as its environment."""
     shared = {item.name: getattr(settings, item.name) for item in fields(RestFields)}
+    shared["rest_spool_dir"] = settings.rest_spool_dir or str(folder)
     if not settings.rest_tls_cert:
         shared |= {"rest_tls_cert": settings.tls_cert, "rest_tls_key": settings.tls_key}
     shim = RestSettings(

@@ -62,6 +62,9 @@ class RestFields:
     rest_retry_seconds: float = setting(
         2.0, "A browser whose stream of server-sent events broke is asked to wait so long.", least=0, most=HOUR_SECONDS
     )
+    rest_spool_dir: str = setting(
+        "", "Folder for the temporary files of uploads without a digest; by default the system's, or one in data_dir."
+    )
     rest_spool_bytes_max: int = setting(
         GIB, "Largest upload without a digest: it is kept in a temporary file until its digest is known.", least=0, most=1 << 50
     )

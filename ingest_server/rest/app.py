@@ -44,6 +44,8 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
 )
 """The contract."""
 BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+SOCKET_VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""A WebSocket is opened with GET whatever the verb of its route."""
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -111,20 +113,20 @@ class RestApp:
             await send_error(send, fault, exchange)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._websocket_endpoint is None:
-            await receive()  # websocket.connect
-            await send({"type": "websocket.close", "code": 1008, "reason": "no WebSocket is served here"})
-            return
         try:
+            if self._websocket_endpoint is None:
+                raise invalid("no WebSocket is served here", reason="NOT_SUPPORTED")
             metadata = read_metadata(scope, self.options)
             exchange = Exchange(scope, receive, send, read_path(scope, self.options), self.options, self.upstream, metadata)
-            exchange.match = self.routes.match("GET", exchange.path) or self.routes.match("POST", exchange.path)
-            if exchange.match is None:
-                raise self._no_route(exchange.path)
         except RestError as error:
             await receive()  # websocket.connect
-            await send({"type": "websocket.close", "code": 1008, "reason": str(error)[:120]})
+            await send({"type": "websocket.close", "code": 1008, "reason": error.status.message[:100]})
             return
+        exchange.headers.append((b"x-request-id", metadata.request_id.encode("latin-1")))
+        # A query is a request; without one the first message is, where some verb has a body.
+        verbs = SOCKET_VERBS if scope["query_string"] else (*SOCKET_VERBS[1:], SOCKET_VERBS[0])
+        found = (self.routes.match(verb, exchange.path) for verb in verbs)
+        exchange.match = next((match for match in found if match is not None and match.route.streaming), None)
         await self._websocket_endpoint(exchange)
 
     def _endpoint(self, exchange: Exchange) -> Endpoint:

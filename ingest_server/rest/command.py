@@ -49,6 +49,7 @@ class Shim:
             rest_options(settings),
             own_paths={**probes.paths(), **documentation_paths(lambda: describe_contract(PROBE_PATHS))},
             stream_endpoint=self._streams.serve,
+            websocket_endpoint=self._streams.serve_socket,
         )
         self._server = HttpServer(Counted(app, metrics, self._clock.monotonic), sessions, serving_options(settings), self._clock)
 
@@ -134,6 +135,8 @@ def stream_options(settings: RestSettings) -> StreamOptions:
             heartbeat_seconds=settings.rest_heartbeat_seconds,
             retry_seconds=settings.rest_retry_seconds,
         ),
+        first_message_seconds_max=settings.rest_body_idle_seconds,
+        spool_folder=settings.rest_spool_dir or None,
         spool_bytes_max=settings.rest_spool_bytes_max,
         spools_max=settings.rest_spools_max,
     )

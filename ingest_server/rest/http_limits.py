@@ -264,6 +264,11 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
             self.read_paused = True
             self.transport.pause_reading()
 
+    def send_500_response(self) -> None:
+        """Answer for an app that said nothing; uvicorn takes one for it that has refused the handshake with a response."""
+        if not self.close_sent:
+            super().send_500_response()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer, then as uvicorn does."""
         if self._stall_timer is not None:

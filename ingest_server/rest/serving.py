@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 
 from ingest_server.domain.clock import Clock
-from ingest_server.rest.http_limits import HttpLimits, limited_protocols
+from ingest_server.rest.http_limits import HttpLimits, LimitedHttp, limited_protocols
 from ingest_server.rest.stream_session import Sessions
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,18 @@ class ServingOptions:
     websocket_ping_seconds: float = 20.0
     tls_cert: str = ""
     tls_key: str = ""
+
+
+_NO_FAULTS = (
+    "ASGI callable returned without completing handshake.",  # a WebSocket that was refused with a response
+    "ASGI callable returned without completing response.",  # a download that the server broke off: cut, so that the client sees it
+    "Invalid HTTP request received.",  # answered with 400
+)
+
+
+def _told_elsewhere(record: logging.LogRecord) -> bool:
+    """Whether to log a line of uvicorn: not what the app does on purpose, and not what a client does."""
+    return record.msg not in _NO_FAULTS
 
 
 class HttpServer:
@@ -80,6 +92,7 @@ class HttpServer:
         )
         self._server = uvicorn.Server(config)
         config.load()
+        logging.getLogger("uvicorn.error").addFilter(_told_elsewhere)
 
     @property
     def connections(self) -> int:
@@ -111,7 +124,8 @@ class HttpServer:
             listening.close()
         self._sessions.drain()
         for connection in list(state.connections):
-            connection.shutdown()
+            if isinstance(connection, LimitedHttp):  # a WebSocket is closed by its stream, with a word
+                connection.shutdown()
         deadline = self._clock.monotonic() + seconds
         while (state.connections or state.tasks) and self._clock.monotonic() < deadline:
             await self._clock.sleep(TICK_SECONDS)

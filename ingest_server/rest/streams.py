@@ -26,6 +26,7 @@ from ingest_server.rest.sse import EventStream, EventStreamOptions, resume, want
 from ingest_server.rest.stream_frames import FrameCache
 from ingest_server.rest.stream_session import Sessions
 from ingest_server.rest.transcode import read_call
+from ingest_server.rest.websocket import SocketStreams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class StreamOptions:
         streams_max: at once, of all forms.
         events: times of server-sent events.
         cache_bytes_max: messages and frames kept for further clients of the same.
+        first_message_seconds_max: a WebSocket whose client owes the request gets so long.
         spool_folder: where the files of such uploads are made; None: where the system has its temporary files.
         spool_bytes_max: largest upload whose digest is not told beforehand.
         spools_max: such uploads at once.
@@ -44,6 +46,7 @@ class StreamOptions:
     streams_max: int = 2_000
     events: EventStreamOptions = field(default_factory=EventStreamOptions)
     cache_bytes_max: int = 8 * 1024 * 1024
+    first_message_seconds_max: float = 30.0
     spool_folder: str | None = None
     spool_bytes_max: int = 1 << 30
     spools_max: int = 8
@@ -62,6 +65,7 @@ class Streams:
         self.sessions = Sessions(self.options.streams_max)
         self._clock = clock or SystemClock()
         self._frames = FrameCache(self.options.cache_bytes_max)
+        self._sockets = SocketStreams(self.sessions, self._frames, self.options.first_message_seconds_max)
         self._spools = Spools(self.options.spool_folder, self.options.spool_bytes_max, self.options.spools_max)
 
     async def serve(self, exchange: Exchange) -> None:
@@ -92,6 +96,10 @@ class Streams:
                     await send_lines(exchange, route, call, session, self._frames)
             finally:
                 call.cancel()
+
+    async def serve_socket(self, exchange: Exchange) -> None:
+        """Serve one WebSocket. An `Endpoint`."""
+        await self._sockets.serve(exchange)
 
     async def _serve_client_stream(self, exchange: Exchange, route: Route) -> None:
         if route.server_streaming:
