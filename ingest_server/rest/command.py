@@ -76,6 +76,7 @@ def run(settings: RestSettings, listening: socket.socket, on_ready: Callable[[],
         The exit status.
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what the core writes to stderr is no line of our log
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it warns of every form that a client has got wrong
 
     async def serve() -> None:
         end = asyncio.Event()
