@@ -46,7 +46,7 @@ class ServingOptions:
 
 _NO_FAULTS = (
     "ASGI callable returned without completing handshake.",  # a WebSocket that was refused with a response
-    "ASGI callable returned without completing response.",  # a download that the server broke off: cut, so that the client sees it
+    "ASGI callable returned without completing response.",  # a download that the server broke off, cut so that it shows
     "Invalid HTTP request received.",  # answered with 400
 )
 

@@ -60,6 +60,7 @@ class ServerProcess:
         workers: number of worker processes; 0 leaves it to the other sources of settings.
         handlers: modules to load.
         listen: where to serve.
+        address, rest_url: where it serves, once it is started; the URL is "" where REST is off.
     """
 
     folder: Path
@@ -69,6 +70,7 @@ class ServerProcess:
     handlers: Sequence[str | Path] = HANDLERS
     listen: str = "127.0.0.1:0"
     address: str = ""
+    rest_url: str = ""
     _process: subprocess.Popen[str] | None = None
     _family: list[psutil.Process] = field(default_factory=list)
 
@@ -114,7 +116,7 @@ class ServerProcess:
             self._process.kill()
             self._reap()
             raise AssertionError(f"the server said {line!r} instead of {READY_LINE!r}; its log:\n{self.log[-4_000:]}")
-        self.address = line.removeprefix(READY_LINE).strip()
+        self.address, _, self.rest_url = line.removeprefix(READY_LINE).strip().partition(", REST on ")
         self._check_family()
         return self
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, cast
 
 import grpc
@@ -12,6 +12,7 @@ import pytest
 from google.rpc import status_pb2
 
 from ingest.v1 import job_service_pb2 as pb
+from ingest_server.rest import stream_frames
 from ingest_server.rest.app import SERVICES
 from ingest_server.rest.errors import RestError, rest_error
 from ingest_server.rest.exchange import ClientGone, Exchange
@@ -21,6 +22,7 @@ from ingest_server.rest.routes import Match, RouteTable
 from ingest_server.rest.sse import EventStreamOptions
 from ingest_server.rest.stream_session import End, Sessions
 from ingest_server.rest.streams import StreamOptions, Streams
+from ingest_server.rest.transcode import write_response
 from tests.fakes.clock import FakeClock
 
 WATCH = "/v1/jobs:watch"
@@ -335,11 +337,13 @@ async def test_streams_have_a_number(client: Client) -> None:
 
 
 async def test_equal_messages_are_encoded_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ingest_server.rest import stream_frames
-
     encoded = []
-    write: Callable[..., bytes] = stream_frames.write_response
-    monkeypatch.setattr(stream_frames, "write_response", lambda *given: encoded.append(1) or write(*given))
+
+    def counted(*given: Any) -> bytes:
+        encoded.append(given)
+        return write_response(*given)
+
+    monkeypatch.setattr(stream_frames, "write_response", counted)
     route = ROUTES.match("GET", WATCH)
     assert route is not None
     cache = stream_frames.FrameCache(100_000)
