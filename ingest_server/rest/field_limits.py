@@ -20,6 +20,7 @@ KEY_LENGTH_MAX = 255
 _UUID = {"format": "uuid", "pattern": UUID_PATTERN}
 _UUID_OR_EMPTY = {"pattern": EMPTY_OR_UUID_PATTERN}
 _SHA256 = {"pattern": SHA256_PATTERN}
+_SHA256_OR_EMPTY = {"pattern": "^([0-9a-f]{64})?$"}  # Job.spec tells the size of an inline input, and no digest
 _QUEUE = {"pattern": QUEUE_PATTERN}
 _KEY = {"maxLength": KEY_LENGTH_MAX}
 _LABELS = {
@@ -29,7 +30,7 @@ _LABELS = {
 }
 
 FIELD_LIMITS: Mapping[str, Mapping[str, Any]] = {
-    "ingest.v1.BlobRef.sha256": _SHA256,
+    "ingest.v1.BlobRef.sha256": _SHA256_OR_EMPTY,
     "ingest.v1.Callback.url": {"format": "uri", "maxLength": 2_048},
     "ingest.v1.CancelJobsRequest.batch_id": _UUID_OR_EMPTY,
     "ingest.v1.CancelJobsRequest.job_ids": {"items": {"type": "string", **_UUID}},

@@ -93,7 +93,7 @@ def _query_fields(message: Descriptor, prefix: str, taken: frozenset[str], schem
 def _parameter(name: str, place: str, schema: dict[str, Any], *, required: bool = False) -> Parameter:
     """A parameter whose description stands where readers of parameters look for it."""
     description = schema.pop("description", "")
-    schema.pop("writeOnly", None)
+    schema.pop("x-input-only", None)
     parameter: Parameter = {"name": name, "in": place, "schema": schema}
     if description:
         parameter["description"] = description

@@ -137,7 +137,7 @@ class SchemaSet:
         if has_behavior(field, "OUTPUT_ONLY"):
             schema["readOnly"] = True
         if has_behavior(field, "INPUT_ONLY"):
-            schema["writeOnly"] = True
+            schema["x-input-only"] = True  # not writeOnly: answers have it too, always empty
         return schema
 
     def _refer(self, full_name: str, make: Callable[[], Schema]) -> Schema:
@@ -196,7 +196,7 @@ class SchemaSet:
             return schema
         if "type" in schema and "properties" not in schema:
             return {**schema, "type": [*_listed(schema["type"]), "null"]}
-        beside: Schema = {key: schema.pop(key) for key in ("description", "readOnly", "writeOnly") if key in schema}
+        beside: Schema = {key: schema.pop(key) for key in ("description", "readOnly", "x-input-only") if key in schema}
         return {"anyOf": [schema, {"type": "null"}], **beside} if schema else beside
 
     def _typed(self, field: FieldDescriptor, without: frozenset[str]) -> Schema:

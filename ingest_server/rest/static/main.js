@@ -26,6 +26,7 @@ function theme() {
 function token() {
   const field = at("token");
   const listeners = [];
+  at("access").addEventListener("submit", (event) => event.preventDefault());
   field.value = sessionStorage.getItem("token") ?? "";
   field.addEventListener("input", () => {
     sessionStorage.setItem("token", field.value);
@@ -45,6 +46,17 @@ function grouped(entries, tags) {
     name, description: tags?.find((tag) => tag.name === name)?.description ?? "",
     entries: entries.filter((each) => (each.operation.tags ?? ["Other"]).includes(name)),
   })).filter((group) => group.entries.length);
+}
+
+/** Mark each further binding of an RPC, so that its text is not told again. */
+function withRepeats(entries) {
+  const first = new Map();
+  return entries.map((entry) => {
+    const rpc = entry.operation["x-rpc"];
+    const repeats = rpc && first.get(rpc);
+    if (rpc && !repeats) first.set(rpc, entry.operation);
+    return { ...entry, repeats };
+  });
 }
 
 const title = (name) => name.replace(/([a-z])([A-Z])/g, (_, end, begin) => `${end} ${begin.toLowerCase()}`);
@@ -115,7 +127,7 @@ function baseOf(document_) {
 function draw(document_, access) {
   const components = document_.components?.schemas ?? {};
   const context = { ...access, components, base: baseOf(document_) };
-  const groups = grouped(entriesOf(document_.paths), document_.tags);
+  const groups = grouped(withRepeats(entriesOf(document_.paths)), document_.tags);
   document.title = `${document_.info.title} API`;
   at("title").textContent = document_.info.title;
   at("version").textContent = document_.info.version;

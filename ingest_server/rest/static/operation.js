@@ -11,7 +11,7 @@ const followers = new Set();
 
 /** The article of an operation. `entry` has `path`, `method`, `operation`. */
 export function operationArticle(entry, context) {
-  const { path, method, operation } = entry;
+  const { path, method, operation, repeats } = entry;
   const blocks = STYLES.map(() => code(""));
   const form = trial(entry, context, (request) => STYLES.forEach(([, write], index) => blocks[index].update(write(request))));
   const refresh = () => STYLES.forEach(([, write], index) => blocks[index].update(write(form.request())));
@@ -24,7 +24,9 @@ export function operationArticle(entry, context) {
     el("div", { class: "told" },
       el("h3", {}, el("a", { href: `#${operation.operationId}`, class: "anchor" }, operation.summary)),
       el("p", { class: "route" }, verb(method), pathOf(path)),
-      markdown(operation.description),
+      repeats
+        ? el("p", {}, "Another way to call ", el("a", { href: `#${repeats.operationId}` }, repeats.summary), "; the same in all else.")
+        : markdown(operation.description),
       operation["x-rpc"] ? el("p", { class: "quiet rpc" }, "RPC ", el("code", {}, operation["x-rpc"])) : null,
       parameters(operation, context.components),
       body(operation, context.components),
@@ -73,7 +75,7 @@ function responses(operation, components) {
     const types = Object.keys(response.content ?? {}).join(" or ");
     const good = status.startsWith("2");
     const head = el("summary", {}, el("span", { class: `code-${good ? "good" : "bad"}` }, status === "default" ? "other" : status),
-      el("span", { class: "type" }, media ? plainType(media.schema, components) : ""));
+      el("span", { class: "type" }, good && media ? plainType(media.schema, components) : codesOf(response)));
     const details = el("details", { class: "response", open: false }, head, el("div", { class: "response-body" },
       markdown(response.description), type ? el("p", { class: "quiet" }, types) : null));
     details.addEventListener("toggle", () => {
@@ -84,6 +86,12 @@ function responses(operation, components) {
     });
     return details;
   }));
+}
+
+/** Names of the gRPC codes that a response is told by. */
+function codesOf(response) {
+  const names = [...response.description.matchAll(/^- `([A-Z_]+)`/gm)].map((found) => found[1]);
+  return names.join(" · ") || response.description;
 }
 
 /** What a line of a stream holds. */

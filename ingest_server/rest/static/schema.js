@@ -48,7 +48,7 @@ function limitsOf(schema) {
   if (schema.maxLength !== undefined) said(`at most ${count(schema.maxLength)} characters`);
   if (schema.format === "uuid" || /\{3\}-\[0-9a-fA-F\]\{12\}/.test(schema.pattern ?? "")) {
     if (schema.format !== "uuid") said("UUID");
-  } else if (schema.pattern === "^[0-9a-f]{64}$") said("64 hexadecimal digits");
+  } else if ((schema.pattern ?? "").includes("[0-9a-f]{64}")) said("64 hexadecimal digits");
   if (schema.default !== undefined) said(`default ${JSON.stringify(schema.default)}`);
   return found;
 }
@@ -91,7 +91,7 @@ function row({ name, property, components, seen, required, group }) {
   const marks = [
     required && el("span", { class: "mark needed" }, "required"),
     found.readOnly && el("span", { class: "mark" }, "answer only"),
-    found.writeOnly && el("span", { class: "mark" }, "request only"),
+    found["x-input-only"] && el("span", { class: "mark" }, "request only"),
     group && el("span", { class: "mark", title: `Only one of ${group.join(", ")}` }, "one of"),
   ];
   const limits = limitsOf(found);

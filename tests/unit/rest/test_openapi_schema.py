@@ -166,5 +166,5 @@ def test_behaviours_are_told() -> None:
         schemas.reference(described)
     definitions = schemas.definitions()
     assert definitions["Queue"]["properties"]["paused"]["readOnly"]
-    assert definitions["ExtractTask"]["properties"]["password"]["writeOnly"]
+    assert definitions["ExtractTask"]["properties"]["password"]["x-input-only"]
     assert "readOnly" not in definitions["Queue"]["properties"]["weight"]
