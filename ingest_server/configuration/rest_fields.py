@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ingest_server.configuration.declaration import GIB, HOUR_SECONDS, KIB, MIB, Fault, setting
+from ingest_server.configuration.declaration import DAY_SECONDS, GIB, HOUR_SECONDS, KIB, MIB, Fault, setting
 from ingest_server.domain.address import parse_listen
 
 
@@ -28,6 +28,21 @@ class RestFields:
         "Largest JSON body and WebSocket message; uploads of blobs are streamed and not held by it.",
         least=KIB,
         most=GIB,
+    )
+    rest_body_seconds_max: float = setting(
+        60.0, "A JSON body must be whole after this; uploads of blobs need only go on.", least=0.1, most=HOUR_SECONDS
+    )
+    rest_call_seconds_max: float = setting(
+        3_720.0,
+        "Longest wait for an answer where the caller sets no Grpc-Timeout: an hour's wait for a job, and two minutes.",
+        least=1,
+        most=DAY_SECONDS,
+    )
+    rest_gzip_bytes_min: int = setting(
+        1_400, "Shorter answers are not compressed: within one packet nothing is won.", least=0, most=GIB
+    )
+    rest_trust_forwarded_for: bool = setting(
+        True, "Pass the caller's X-Forwarded-For on, its address appended. Off: the address alone, where no proxy is in front."
     )
     rest_head_bytes_max: int = setting(
         64 * KIB, "Largest request line with headers: room for a hundred job ids in a query.", least=4 * KIB, most=16 * MIB

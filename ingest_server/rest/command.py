@@ -124,7 +124,13 @@ def rest_options(settings: RestSettings) -> RestOptions:
     """Limits of requests."""
     return RestOptions(
         body_bytes_max=settings.rest_body_bytes_max,
+        body_seconds_max=settings.rest_body_seconds_max,
+        url_bytes_max=settings.rest_head_bytes_max,
+        header_bytes_max=settings.rest_head_bytes_max,
+        call_seconds_max=settings.rest_call_seconds_max,
+        gzip_bytes_min=settings.rest_gzip_bytes_min,
         cors_origins=settings.rest_cors_origins,
+        trust_forwarded_for=settings.rest_trust_forwarded_for,
     )
 
 
