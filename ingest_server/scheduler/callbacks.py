@@ -128,6 +128,7 @@ class CallbackSender:
         self._random = random
         self._wake = asyncio.Event()
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._just_ended: set[int] = set()
         self._per_host: Counter[str] = Counter()
         self._last_host = ""
         self._loop_task: asyncio.Task[None] | None = None
@@ -183,11 +184,14 @@ class CallbackSender:
         now_us = self._clock.now_us()
         # Those under way are answered again, and are the longest due of their hosts: so twice as many are asked for.
         per_host = 2 * self._limits.concurrent_per_host_max
+        self._just_ended.clear()
         page = await self._store.due_deliveries(per_host, 2 * self._limits.concurrent_max, self._last_host, now_us)
         for row in page.rows:
             if room <= 0:
                 break
-            if row.number in self._running or self._per_host[row.host] >= self._limits.concurrent_per_host_max:
+            if row.number in self._running or row.number in self._just_ended:
+                continue  # what ended while the page was read stands in it as it was before
+            if self._per_host[row.host] >= self._limits.concurrent_per_host_max:
                 continue
             self._begin(row)
             room -= 1
@@ -203,6 +207,7 @@ class CallbackSender:
 
         def ended(task: asyncio.Task[None]) -> None:
             del self._running[row.number]
+            self._just_ended.add(row.number)
             self._per_host[row.host] -= 1
             if not self._per_host[row.host]:
                 del self._per_host[row.host]

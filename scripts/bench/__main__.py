@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scripts.bench import footprint, rates
+from scripts.bench import callbacks, footprint, rates
 from scripts.bench.figures import Figure, table
 from scripts.bench.machine import describe, fsync_seconds
 from scripts.bench.plan import Plan
@@ -38,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[Plan], list[Figure]]] = {
     "preloaded": footprint.preloaded,
     "large-document": footprint.large_document,
     "full-store": rates.full_store,
+    "callbacks": callbacks.callbacks,
 }
 
 

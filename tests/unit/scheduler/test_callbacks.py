@@ -300,6 +300,29 @@ async def test_a_full_disk_delays_the_record_and_sends_nothing_twice(monkeypatch
         assert [row.status for row in await r.rows(job_id)] == [DeliveryStatus.DELIVERED]
 
 
+async def test_what_ends_while_the_outbox_is_read_is_not_sent_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with rig() as r:
+        due, read, go = r.driver.store.due_deliveries, asyncio.Event(), asyncio.Event()
+        r.transport.held["https://a/"] = asyncio.Event()
+        await r.end_job("https://a/")
+
+        async def slow(*arguments: Any) -> Any:
+            page = await due(*arguments)
+            read.set()
+            await go.wait()
+            return page
+
+        monkeypatch.setattr(r.driver.store, "due_deliveries", slow)
+        await r.end_job("https://b/")
+        await read.wait()
+        r.transport.held["https://a/"].set()
+        await r.clock.settle()
+        go.set()
+        await r.clock.settle()
+        assert r.transport.urls() == ["https://a/", "https://b/"]
+        assert r.observer.outcomes == ["delivered"] * 2
+
+
 async def test_a_store_that_cannot_be_asked_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async with rig() as r:
         due, left = r.driver.store.due_deliveries, [Exhausted("busy", retry_after_seconds=0.1)]
