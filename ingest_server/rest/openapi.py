@@ -6,13 +6,14 @@ What is described is what the route table serves: a new RPC with its google.api.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 
 from ingest_server.rest.comments import Comments
 from ingest_server.rest.field_limits import FIELD_LIMITS
+from ingest_server.rest.openapi_bytes import describe_bytes
 from ingest_server.rest.openapi_errors import (
     DETAILS_OF_STATUS,
     describe_status,
@@ -46,8 +47,6 @@ ABOUT_TOKENS = "A token of the server's `tokens_file` or `auth_token`. Not neede
 _VARIABLE = re.compile(r"\{[^}]+\}")
 _CAPITAL = re.compile(r"[A-Z][a-z0-9]*")
 Operation = dict[str, Any]
-Change = Callable[[Route, Operation], Operation]
-"""Describes what an RPC's own endpoint does differently from the general ones."""
 
 
 def openapi_document(
@@ -55,7 +54,6 @@ def openapi_document(
     *,
     title: str,
     version: str,
-    changes: Mapping[str, Change] | None = None,
     own_paths: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Describe all routes.
@@ -63,7 +61,6 @@ def openapi_document(
     Args:
         table: what is served.
         title, version: of the API.
-        changes: by full method name, for RPCs with an endpoint of their own.
         own_paths: path items of what is no RPC.
 
     Returns:
@@ -73,7 +70,7 @@ def openapi_document(
     packages = {service.file.package for service in table.services}
     schemas = SchemaSet(comments, {**FIELD_LIMITS, **DETAILS_OF_STATUS}, packages)
     refer_details(schemas)
-    paths = _paths(table.routes, schemas, comments, changes or {})
+    paths = _paths(table.routes, schemas, comments)
     definitions = schemas.definitions()
     describe_status(schemas, definitions)
     return {
@@ -103,17 +100,14 @@ def _files(services: Iterable[ServiceDescriptor]) -> list[FileDescriptor]:
     return list(found.values())
 
 
-def _paths(
-    routes: Iterable[Route], schemas: SchemaSet, comments: Comments, changes: Mapping[str, Change]
-) -> dict[str, dict[str, Operation]]:
+def _paths(routes: Iterable[Route], schemas: SchemaSet, comments: Comments) -> dict[str, dict[str, Operation]]:
     paths: dict[str, dict[str, Operation]] = {}
     shapes: dict[str, str] = {}
     bindings: dict[str, int] = {}
     for route in routes:
         bindings[route.full_method] = bindings.get(route.full_method, 0) + 1
         operation = _operation(route, bindings[route.full_method], schemas, comments)
-        if route.full_method in changes:
-            operation = changes[route.full_method](route, operation)
+        describe_bytes(route, operation, schemas)
         # A custom rule for any verb is described as POST, the verb that fits every RPC.
         verb = "post" if route.verb == WHOLE else route.verb.lower()
         path = openapi_path(route.template)

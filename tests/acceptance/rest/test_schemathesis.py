@@ -58,11 +58,6 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
     assert child_processes().keys() <= children.keys()
 
 
-def rest_url(server: ServerProcess) -> str:
-    """Where the shim serves, as the server's first line tells."""
-    return server.address.partition("REST on ")[2]
-
-
 def put_something_there(url: str) -> dict[str, str]:
     """Jobs that ended well and badly, a batch and a blob, so that requests find something. Answers the hooks' environment."""
     with httpx.Client(base_url=url, timeout=REQUEST_SECONDS_MAX) as client:
@@ -87,7 +82,7 @@ def put_something_there(url: str) -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS_MAX + 60)
 def test_no_server_error_and_no_schema_violation(server: ServerProcess, tmp_path: Path) -> None:
-    url = rest_url(server)
+    url = server.rest_url
     seed = os.environ.get("INGEST_TEST_SEED") or str(random.randrange(2**32))
     print(f"seed {seed}; INGEST_TEST_SEED={seed} repeats this run")
     (tmp_path / "schemathesis.toml").write_text(CONFIG.format(hooks=json.dumps(str(HOOKS))))

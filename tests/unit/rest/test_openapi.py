@@ -117,6 +117,27 @@ def test_streams_are_lines_or_events() -> None:
     assert parameter("get", "/v1/jobs:watch", "Last-Event-ID")["in"] == "header"
 
 
+def test_uploads_are_bytes_or_a_form_or_messages() -> None:
+    upload = operation("put", "/v1/blobs")
+    content = upload["requestBody"]["content"]
+    assert list(content) == ["application/octet-stream", "multipart/form-data", "application/json"]
+    assert content["multipart/form-data"]["schema"]["required"] == ["file"]
+    assert [each["name"] for each in upload["parameters"]] == ["sha256", "offset_bytes", "Content-Digest"]
+    assert "the body is the bytes themselves" in upload["description"]
+
+
+def test_downloads_have_ranges_and_tags() -> None:
+    download = operation("get", "/v1/blobs/{sha256}")
+    assert list(download["responses"]["200"]["content"]) == [
+        "application/octet-stream",
+        "application/x-ndjson",
+        "application/json",
+    ]
+    assert {"206", "304", "412", "416"} <= download["responses"].keys()
+    assert {"Range", "If-None-Match"} <= {each["name"] for each in download["parameters"]}
+    assert "x-stream" not in download
+
+
 def test_errors_are_told_per_status_with_their_reasons() -> None:
     responses = operation("post", "/v1/jobs:submit")["responses"]
     assert "`REQUEST_ID_REUSED`" in responses["409"]["description"]
