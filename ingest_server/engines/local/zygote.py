@@ -15,7 +15,7 @@ import socket
 import sys
 
 from ingest_server.domain.errors import InvalidRequest
-from ingest_server.engines.local import orders
+from ingest_server.engines.local import allocator, orders
 from ingest_server.engines.local.child import run_worker
 from ingest_server.engines.local.processes import adopt_orphans, die_with_parent, process_table
 from ingest_server.handlers.loader import import_module, load_handlers, run_preloads
@@ -207,6 +207,7 @@ def main() -> int:
     if received is None or not isinstance(received[0], orders.Configure):
         return 0
     configuration = received[0]
+    allocator.forget(os.environ)
     if configuration.python_path is None:
         os.environ.pop("PYTHONPATH", None)
     else:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import msgspec
 
 from ingest_server.domain.errors import InvalidRequest
-from ingest_server.engines.local import orders
+from ingest_server.engines.local import allocator, orders
 
 REPORTS_PER_TURN = 64
 """Messages read before the event loop gets its turn again."""
@@ -74,7 +74,11 @@ class ZygoteLink:
                 [sys.executable, "-m", "ingest_server.engines.local.zygote", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                env={
+                    **os.environ,
+                    **allocator.chosen(os.environ),
+                    "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+                },
                 start_new_session=True,  # a Ctrl-C at the terminal is for the server alone
             )
         except OSError:

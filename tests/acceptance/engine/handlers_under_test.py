@@ -100,6 +100,7 @@ def describe(context: Context) -> dict[str, object]:
         "cwd": os.getcwd(),
         "umask": os.umask(0o022),
         "pid": os.getpid(),
+        "preload": os.environ.get("LD_PRELOAD", ""),
         "grpc": sorted(name for name in sys.modules if name == "grpc" or name.startswith("grpc.")),
         "fds": sorted(int(fd) for fd in os.listdir("/proc/self/fd")),
         "python_path": os.environ.get("PYTHONPATH"),

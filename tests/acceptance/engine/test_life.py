@@ -12,7 +12,7 @@ import pytest
 
 from ingest_server.domain.errors import InvalidRequest
 from ingest_server.engines.interface import OutcomeCode
-from ingest_server.engines.local import LocalEngine
+from ingest_server.engines.local import LocalEngine, allocator
 from ingest_server.engines.local.processes import process_table
 from tests.acceptance.engine.rig import ECHO, Rig, value
 
@@ -252,3 +252,12 @@ async def test_under_uvloop(tmp_path: Path) -> None:
         check=False,
     )
     assert done.stdout.split(b"\n")[:3] == [b"{0}", b"4", b"2"], done.stderr.decode()
+
+
+@pytest.mark.skipif(not allocator.library(), reason="mimalloc is not installed: pip install ingest[allocator]")
+async def test_workers_run_on_the_installed_allocator_and_do_not_pass_it_on(tmp_path: Path) -> None:
+    async with Rig(tmp_path) as rig:
+        told = value(await rig.run("describe"))
+        maps = await asyncio.to_thread(Path(f"/proc/{told['pid']}/maps").read_text, encoding="utf-8")
+        assert allocator.library().rpartition("/")[2] in maps
+        assert told["preload"] == ""
