@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from ingest_server.domain.clock import Clock
 from ingest_server.domain.errors import Code, Failure, IngestError, Reason
@@ -112,7 +112,9 @@ class Settler:
         """Settle what is pending, as far as calls are free."""
         while self._pending and len(self._calls) < SETTLE_CALLS_MAX:
             batch, self._pending = self._pending[:SETTLE_JOBS_MAX], self._pending[SETTLE_JOBS_MAX:]
-            call = asyncio.create_task(self._settle(batch), name="settle")
+            # Begun at once, not with the task's first turn.
+            answer = asyncio.ensure_future(self._store.settle(batch, self._clock.now_us()))
+            call = asyncio.create_task(self._settle(batch, answer), name="settle")
             call.add_done_callback(lambda _: self._moved.set())
             self._calls.add(call)
         if not self._pending and not self._calls:
@@ -129,14 +131,15 @@ class Settler:
             return False
         return True
 
-    async def _settle(self, batch: list[Settlement]) -> None:
+    async def _settle(self, batch: list[Settlement], answer: Awaitable[Sequence[int]]) -> None:
         while True:
             try:
-                refused = await self._store.settle(batch, self._clock.now_us())
+                refused = await answer
                 break
             except IngestError as error:
                 log.warning("settling %d attempts failed, will be repeated: %s", len(batch), error.message)
                 await self._clock.sleep(error.retry_after_seconds or SETTLE_RETRY_SECONDS)
+                answer = self._store.settle(batch, self._clock.now_us())
         leases: dict[int, int] = {}
         verdicts: dict[int, int] = {}
         for settlement in batch:

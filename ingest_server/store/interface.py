@@ -30,7 +30,7 @@ What travels to and from it is in `records.py`. Deliveries of callbacks have ver
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
 from ingest_server.domain.job import JobState
@@ -123,8 +123,9 @@ class JobStore(Outbox):
         """Let these leases end at `until_us` instead. Answers those that exist no more: their attempts are lost."""
 
     @abstractmethod
-    async def settle(self, settlements: Sequence[Settlement], now_us: int) -> Sequence[int]:
-        """Conclude attempts. Answers the indexes of the settlements that were refused, ascending.
+    def settle(self, settlements: Sequence[Settlement], now_us: int) -> Awaitable[Sequence[int]]:
+        """Conclude attempts. Answers the indexes of the settlements that were refused, ascending. The store may begin before the
+        answer is awaited, and raises nothing before.
 
         Refused, and without any effect, is one whose job is not held by that very lease: a late worker changes nothing.
         SUCCEEDED, FAILED, CANCELLED, EXPIRED end the job. RETRY and CRASHED_RETRY make it SCHEDULED until `due_us` (QUEUED if

@@ -15,8 +15,8 @@ class Channel(asyncio.Protocol):
     """Sends commands and matches answers. All methods are called in the event loop.
 
     Args:
-        on_told: called with what a commit changed, and (context, answer) of each call that had a context, before the answers
-            are given.
+        on_told: called with what a commit changed, and (context, second part of the answer) of each call that had a context,
+            before the answers are given.
         on_lost: called once when the other end is gone.
         pending_bytes_max: sum of the commands not yet answered; one command alone may exceed it.
         pending_commands_max: their number. Commands with `reserve` may go to twice both bounds, so that a flood of submits
@@ -73,19 +73,28 @@ class Channel(asyncio.Protocol):
         for told, answers in self._buffer.take():
             answered = [(*self._pending.pop(call), succeeded, value) for call, succeeded, value in answers]
             if told is not None:
-                self._on_told(told, [(row[2], row[4]) for row in answered if row[2] is not None and row[3]])
-            for future, size, _, succeeded, value in answered:
+                self._on_told(told, [(row[2], row[4][1]) for row in answered if row[2] is not None and row[3]])
+            for future, size, context, succeeded, value in answered:
                 self._pending_bytes -= size
                 if future.done():
                     continue  # its caller was cancelled; the write stands
                 if succeeded:
-                    future.set_result(value)
+                    future.set_result(value if context is None else value[0])
                 else:
                     future.set_exception(faults.decode(value))
 
     def call(self, verb: str, arguments: tuple[Any, ...], *, reserve: bool = False, context: Any = None) -> asyncio.Future[Any]:
-        """Send a command with the others of this turn of the loop; `context` stays here and is given to `on_told`. Raises
-        Unavailable, Exhausted (OVERLOADED); ValueError if an argument is not of plain types."""
+        """Send a command: at once if none is under way, else with the others of this turn of the loop.
+
+        Args:
+            verb, arguments: of plain types; else ValueError.
+            reserve: see the class.
+            context: stays here. A verb called with one answers a pair, of which the second is given to `on_told` with it.
+
+        Raises:
+            Unavailable: the other end is gone.
+            Exhausted: OVERLOADED.
+        """
         if self._lost or self._transport is None:
             raise gone()
         self._calls += 1
@@ -97,11 +106,14 @@ class Channel(asyncio.Protocol):
         ):
             raise self._overloaded(len(frame), factor)
         future: asyncio.Future[Any] = self._loop.create_future()
+        if not self._pending:  # the other end is idle: it could begin now
+            self._transport.write(frame)
+        else:
+            if not self._outgoing:
+                self._loop.call_soon(self._flush)
+            self._outgoing.append(frame)
         self._pending[self._calls] = (future, len(frame), context)
         self._pending_bytes += len(frame)
-        if not self._outgoing:
-            self._loop.call_soon(self._flush)
-        self._outgoing.append(frame)
         return future
 
     def close(self) -> None:

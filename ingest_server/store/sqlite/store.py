@@ -9,7 +9,7 @@ import queue
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -184,7 +184,7 @@ class SqliteStore(SqliteOutbox, JobStore):
         """Tell the listeners of a commit. Outputs and failures of settlements are here already: the process does not send them
         back, it names their positions."""
         packed, details, groups, ready, queue_config, deliveries = told
-        for settlements, (_, positions) in settled:
+        for settlements, positions in settled:
             for position, index in positions:
                 settlement = settlements[index]
                 details[position] = (settlement[3] if settlement[2] <= Verdict.EXPIRED else b"", settlement[4])
@@ -194,10 +194,16 @@ class SqliteStore(SqliteOutbox, JobStore):
         for listener in self._listeners:
             listener(changes)
 
-    async def _call(self, verb: str, arguments: tuple[Any, ...], *, reserve: bool = False, context: Any = None) -> Any:
-        if self._channel is None or self._state != "open":
-            raise gone()
-        return await self._channel.call(verb, arguments, reserve=reserve, context=context)
+    def _call(self, verb: str, arguments: tuple[Any, ...], *, reserve: bool = False, context: Any = None) -> asyncio.Future[Any]:
+        """Send a command. It is on its way when this returns; what hinders it is raised where the answer is awaited."""
+        try:
+            if self._channel is None or self._state != "open":
+                raise gone()
+            return self._channel.call(verb, arguments, reserve=reserve, context=context)
+        except IngestError as error:
+            failed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return failed
 
     # ---- writes
 
@@ -229,16 +235,14 @@ class SqliteStore(SqliteOutbox, JobStore):
         lost: list[int] = await self._call("heartbeat", (list(leases), until_us, now_us), reserve=True)
         return lost
 
-    async def settle(self, settlements: Sequence[Settlement], now_us: int) -> Sequence[int]:
-        """See `JobStore.settle`."""
+    def settle(self, settlements: Sequence[Settlement], now_us: int) -> Awaitable[Sequence[int]]:
+        """See `JobStore.settle`. The command is on its way when this returns."""
         rows = list(settlements)
         try:
-            answer = await self._call("settle", (rows, now_us), reserve=True, context=rows)
+            return self._call("settle", (rows, now_us), reserve=True, context=rows)
         except ValueError:  # enumerations instead of numbers: marshal takes nothing but plain types
             rows = [(*row[:2], int(row[2]), *row[3:]) for row in rows]
-            answer = await self._call("settle", (rows, now_us), reserve=True, context=rows)
-        refused: list[int] = answer[0]
-        return refused
+            return self._call("settle", (rows, now_us), reserve=True, context=rows)
 
     async def cancel(self, query: JobQuery, failure: bytes, limit: int, now_us: int) -> Sequence[ActionAnswer]:
         """See `JobStore.cancel`."""
