@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -38,7 +38,7 @@ class SqliteOutbox(Outbox):
     """The verbs of deliveries. The store that inherits this gives `_call` and `_read`."""
 
     @abstractmethod
-    async def _call(self, verb: str, arguments: tuple[Any, ...], *, reserve: bool = False, context: Any = None) -> Any: ...
+    def _call(self, verb: str, arguments: tuple[Any, ...], *, reserve: bool = False, context: Any = None) -> Awaitable[Any]: ...
 
     @abstractmethod
     async def _read(self, read: Callable[[Reader], _T]) -> _T: ...
