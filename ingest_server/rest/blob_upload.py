@@ -18,7 +18,6 @@ import base64
 import binascii
 import re
 from collections.abc import AsyncIterator
-from urllib.parse import parse_qs
 
 import grpc
 from google.protobuf.message import Message
@@ -27,6 +26,7 @@ from ingest_server.rest.errors import RestError, from_rpc, invalid, rest_error
 from ingest_server.rest.exchange import JSON, Exchange
 from ingest_server.rest.form_file import FormFile, boundary_of
 from ingest_server.rest.metadata import response_headers
+from ingest_server.rest.query import read_pairs
 from ingest_server.rest.routes import Route
 from ingest_server.rest.spool import Spools
 from ingest_server.rest.transcode import write_response
@@ -169,9 +169,9 @@ async def _raise_if_refused(call: grpc.aio.StreamUnaryCall[bytes, bytes]) -> Non
 
 
 def _query(exchange: Exchange) -> dict[str, str]:
-    """Query parameters by name, in both spellings of protojson; of a repeated one the last."""
-    pairs = parse_qs(exchange.scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=100)
-    return {{"offsetBytes": "offset_bytes"}.get(name, name): values[-1] for name, values in pairs.items()}
+    """Query parameters by name, in both spellings of protojson; of a repeated one the last. Raises RestError."""
+    pairs = read_pairs(exchange.scope["query_string"].decode("latin-1"), exchange.options.query_parameters_max)
+    return {{"offsetBytes": "offset_bytes"}.get(name, name): value for name, value in pairs}
 
 
 def _offset(text: str) -> int:

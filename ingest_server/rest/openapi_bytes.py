@@ -58,7 +58,16 @@ def _describe_upload(route: Route, operation: dict[str, Any], schemas: SchemaSet
         },
     }
     content = operation["requestBody"]["content"]
+    _blame_the_sender(operation["responses"])
     operation["requestBody"]["content"] = {OCTETS: {"schema": _BINARY}, FORM: {"schema": form}, **content}
+
+
+def _blame_the_sender(responses: dict[str, Any]) -> None:
+    """Bytes that do not have the digest announced are DATA_LOSS, and by HTTP 400: the request is wrong, not the server."""
+    lost = responses.get("500", {}).get("description", "")
+    if lost:
+        responses["500"] = {"$ref": "#/components/responses/Error500"}
+        responses["400"] = {**responses["400"], "description": f"{responses['400']['description']}\n{lost}"}
 
 
 def _describe_download(operation: dict[str, Any]) -> None:

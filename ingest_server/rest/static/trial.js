@@ -59,7 +59,7 @@ function acceptInput(operation) {
 function bodyInput(requestBody, { components }) {
   if (!requestBody) return null;
   const types = Object.keys(requestBody.content);
-  if (!types.includes(JSON_TYPE)) return fileInput(types);
+  if (types[0] !== JSON_TYPE) return fileInput(types.filter((type) => type !== JSON_TYPE));
   const media = requestBody.content[JSON_TYPE];
   const examples = Object.values(media.examples ?? {});
   const initial = examples[0]?.value ?? exampleOf(media.schema, components);

@@ -124,6 +124,8 @@ def test_uploads_are_bytes_or_a_form_or_messages() -> None:
     assert content["multipart/form-data"]["schema"]["required"] == ["file"]
     assert [each["name"] for each in upload["parameters"]] == ["sha256", "offset_bytes", "Content-Digest"]
     assert "the body is the bytes themselves" in upload["description"]
+    assert "BLOB_DIGEST_MISMATCH" in upload["responses"]["400"]["description"]
+    assert upload["responses"]["500"] == {"$ref": "#/components/responses/Error500"}
 
 
 def test_downloads_have_ranges_and_tags() -> None:
