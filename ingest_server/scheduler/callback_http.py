@@ -25,8 +25,14 @@ from aiohttp.abc import AbstractResolver
 import ingest_server
 from ingest_server.domain.callback_rules import CallbackRules, Endpoint
 from ingest_server.domain.clock import MICROSECONDS_PER_SECOND, Clock
+from ingest_server.scheduler.callback_dns import ThreadedDns
 from ingest_server.scheduler.callbacks import NoReply, Reply
 
+_HEADERS = {
+    "user-agent": f"ingest/{ingest_server.__version__}",
+    "content-type": "application/json",
+    "accept-encoding": "identity",
+}
 _HEADER_BYTES_MAX = 8_190
 """Of one line, the usual bound of servers and aiohttp's own."""
 _IDLE_SECONDS = 15.0
@@ -60,7 +66,7 @@ class HttpTransport:
 
     Args:
         rules: asked about every address.
-        resolver: from names to addresses; None: the system's, in threads.
+        resolver: from names to addresses; None: `ThreadedDns`.
         tls: for https; None: the system's authorities, names checked.
     """
 
@@ -77,7 +83,7 @@ class HttpTransport:
         self._clock = clock
         self._limits = limits
         connector = aiohttp.TCPConnector(
-            resolver=resolver or aiohttp.ThreadedResolver(),
+            resolver=resolver or ThreadedDns(),
             ssl=tls or ssl.create_default_context(),
             use_dns_cache=False,
             socket_factory=self._make_socket,
@@ -93,7 +99,7 @@ class HttpTransport:
             trust_env=False,
             max_line_size=_HEADER_BYTES_MAX,
             max_field_size=_HEADER_BYTES_MAX,
-            headers={"user-agent": f"ingest/{ingest_server.__version__}", "content-type": "application/json"},
+            headers=_HEADERS,
         )
 
     async def post(self, endpoint: Endpoint, headers: Mapping[str, str], content: bytes) -> Reply:

@@ -35,7 +35,7 @@ class MemoryOutbox(Outbox):
 
     def __init__(self) -> None:
         super().__init__()
-        self._deliveries: dict[int, _Kept] = {}
+        self._by_job: dict[int, dict[int, _Kept]] = {}
         self._due = False
 
     @abstractmethod
@@ -52,9 +52,8 @@ class MemoryOutbox(Outbox):
             for target, (url, host, states) in enumerate(job.policy.callbacks):
                 if states >> code & 1:
                     self._make(state, job, position << TARGET_BITS | target, (seq, target), url, host, code, attempt, time_us)
-        for number, kept in list(self._deliveries.items()):
-            if kept.line[0] not in state.jobs and kept.row.status >= DeliveryStatus.DELIVERED:
-                del self._deliveries[number]
+        for seq in state.gone:
+            self._forget_ended(seq)
         due, self._due = self._due, False
         return due
 
@@ -88,36 +87,46 @@ class MemoryOutbox(Outbox):
             number, job.job_id, state.batch_ids[job.batch], job.policy.tenant, labels, url, host, status, told, attempt, time_us,
             failure, 0, now_us, now_us, end_us,
         )  # fmt: skip
-        self._deliveries[number] = _Kept(row, line)
+        self._by_job.setdefault(line[0], {})[number] = _Kept(row, line)
         self._due |= status is DeliveryStatus.PENDING
 
+    def _forget_ended(self, seq: int) -> None:
+        """Remove what has ended of a job that is gone."""
+        left = {number: kept for number, kept in self._by_job.pop(seq, {}).items() if kept.row.status < DeliveryStatus.DELIVERED}
+        if left:
+            self._by_job[seq] = left
+
     def _line(self, line: tuple[int, int]) -> list[_Kept]:
-        return [kept for kept in self._deliveries.values() if kept.line == line]
+        return [kept for kept in self._by_job.get(line[0], {}).values() if kept.line == line]
+
+    def _all(self) -> dict[int, _Kept]:
+        return {number: kept for deliveries in self._by_job.values() for number, kept in deliveries.items()}
 
     def _of_job(self, tenant: str, job_id: bytes, now_us: int) -> list[_Kept]:
         """Deliveries of a job by number."""
         job = self._state().by_id.get(job_id)
         if job is None or job.policy.tenant != tenant or job.gone(now_us):
             return []
-        return [self._deliveries[number] for number in sorted(self._deliveries) if self._deliveries[number].line[0] == job.seq]
+        return [kept for _, kept in sorted(self._by_job.get(job.seq, {}).items())]
 
     async def due_deliveries(self, per_host: int, limit: int, after_host: str, now_us: int) -> DuePage:
         """See `Outbox.due_deliveries`."""
         self._state()
-        pending = [kept.row for kept in self._deliveries.values() if kept.row.status is DeliveryStatus.PENDING]
+        pending = [kept.row for kept in self._all().values() if kept.row.status is DeliveryStatus.PENDING]
         hosts = sorted({row.host for row in pending}, key=lambda host: (host <= after_host, host))
         rows: list[DeliveryRow] = []
         for host in hosts:
-            due = sorted((row.due_us, row.number) for row in pending if row.host == host and row.due_us <= now_us)
-            rows += [replace(self._deliveries[number].row, log="") for _, number in due[:per_host]]
+            due = [row for row in pending if row.host == host and row.due_us <= now_us]
+            due.sort(key=lambda row: (row.due_us, row.number))
+            rows += [replace(row, log="") for row in due[:per_host]]
         return DuePage(rows[:limit], min((row.due_us for row in pending if row.due_us > now_us), default=0))
 
     async def record_deliveries(self, results: Sequence[DeliveryResult], now_us: int) -> Sequence[int]:
         """See `Outbox.record_deliveries`."""
-        self._state()
+        state, known = self._state(), self._all()
         refused: list[int] = []
         for index, (number, tries, code, due_us, attempt) in enumerate(results):
-            kept = self._deliveries.get(number)
+            kept = known.get(number)
             if kept is None or (kept.row.status, kept.row.tries) != (DeliveryStatus.PENDING, tries):
                 refused.append(index)
                 continue
@@ -126,6 +135,8 @@ class MemoryOutbox(Outbox):
             log = delivery_log.append(kept.row.log, attempt)
             kept.row = replace(kept.row, status=status, due_us=due_us, end_us=end_us, tries=tries + 1, log=log)
             self._see_to_line(kept.line, status, now_us)
+            if kept.line[0] not in state.jobs:
+                self._forget_ended(kept.line[0])
         self._commit()
         return refused
 

@@ -104,7 +104,11 @@ class Group:
 
 
 class MemoryState:
-    """All of it, with the changes of the verb that runs now."""
+    """All of it, with the changes of the verb that runs now.
+
+    Attributes:
+        gone: row numbers of the jobs that this verb forgot.
+    """
 
     def __init__(self) -> None:
         self.identifiers = IdentifierSource()
@@ -125,6 +129,7 @@ class MemoryState:
         self._begin()
 
     def _begin(self) -> None:
+        self.gone: list[int] = []
         self._events: list[Event] = []
         self._details: dict[int, EventDetail] = {}
         self._new_groups: dict[int, GroupKey] = {}
@@ -245,6 +250,7 @@ class MemoryState:
 
     def forget(self, job: Job) -> None:
         """Remove an ended job, and its batch with the last of it."""
+        self.gone.append(job.seq)
         del self.jobs[job.seq], self.by_id[job.job_id]
         self.groups[job.group].jobs -= 1
         self.batch_sizes[job.batch] -= 1

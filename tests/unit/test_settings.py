@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -205,3 +206,37 @@ def test_limits_themselves_are_allowed_and_one_beyond_is_not() -> None:
             beyond = [str(limit + step)]
             found = faults_of([declared.flag + "=" + beyond[0]])
             assert any(f" {name} = " in fault and "must be at" in fault for fault in found), (name, beyond, found)
+
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "words"),
+    [
+        ({"callback_hosts": ("hooks.example.com",)}, "callback_secrets", "for all tenants"),
+        ({"callback_hosts": ("a.example",), "callback_secrets": (f"acme:{SECRET}",)}, "callback_secrets", "for all tenants"),
+        ({"callback_secrets": ("hunter2hunter2",)}, "callback_secrets", "whsec_"),
+        ({"callback_secrets": ("whsec_aHVudGVyMg==",)}, "callback_secrets", "24 … 64 bytes"),
+        ({"callback_hosts": ("ftp://a.example",), "callback_secrets": (SECRET,)}, "callback_hosts", "ftp://a.example"),
+        ({"callback_networks": ("10.0.0.1/8",)}, "callback_networks", "10.0.0.1/8"),
+        ({"callback_connect_seconds": 20.0}, "callback_connect_seconds", "callback_attempt_seconds"),
+        ({"callback_concurrent_per_host_max": 65}, "callback_concurrent_per_host_max", "callback_concurrent_max"),
+        ({"callback_backoff_initial_seconds": 7_200.0}, "callback_backoff_initial_seconds", "callback_backoff_max_seconds"),
+    ],
+)
+def test_settings_of_callbacks_that_do_not_fit_are_named_and_no_secret_is_shown(
+    values: dict[str, Any], name: str, words: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(**values)
+    (fault,) = caught.value.faults
+    assert fault.name == name
+    assert words in str(fault)
+    assert "hunter2" not in str(caught.value)
+    assert "aHVud" not in str(caught.value)
+
+
+def test_callbacks_need_hosts_and_a_secret() -> None:
+    settings = Settings(callback_hosts=("hooks.example.com",), callback_secrets=(SECRET, f"acme:{SECRET}"))
+    assert SECRET not in to_toml(settings)

@@ -1,7 +1,8 @@
 """The outbox as the writer keeps it: deliveries made from the events of a commit, their attempts, their end.
 
-A job without callbacks costs no statement here: the row numbers of the others are held in memory (`State.callback_jobs`), and
-while there are none, nothing is looked at.
+A job without callbacks costs no statement here: the row numbers of live jobs with callbacks are held in memory
+(`State.callback_jobs`), and while there are none, no event is looked at; likewise those of jobs with deliveries
+(`State.delivery_jobs`), for when they are forgotten.
 """
 
 from __future__ import annotations
@@ -55,14 +56,14 @@ def tell(tx: Transaction) -> None:
 
 def _tell_of(tx: Transaction, event: Event) -> None:
     row = tx.db.execute("SELECT targets FROM callbacks WHERE seq = ?", (event[1],)).fetchone()
-    if row is None:
-        return  # it has ended before, and this is told of already
+    assert row is not None, f"job {event[1]} is known to have callbacks, but has no row"
     terminal = event[5] >= JobState.SUCCEEDED
     for target, (url, host, states) in enumerate(json.loads(row[0])):
         if states >> event[5] & 1:
             _insert(tx, event, target, url, host, terminal=terminal)
     if terminal:
         tx.db.execute("DELETE FROM callbacks WHERE seq = ?", (event[1],))
+        tx.state.callback_jobs.discard(event[1])
 
 
 def _insert(tx: Transaction, event: Event, target: int, url: str, host: str, *, terminal: bool) -> None:
@@ -76,6 +77,7 @@ def _insert(tx: Transaction, event: Event, target: int, url: str, host: str, *, 
     end_us = time_us if status == _GONE else 0
     number = position << TARGET_BITS | target
     tx.db.execute(_INSERT, (number, target, status, begin_us, end_us, state, attempt, time_us, host, url, seq))
+    tx.state.delivery_jobs.add(seq)
     tx.deliveries |= status == _PENDING
 
 
@@ -144,14 +146,15 @@ def redeliver(tx: Transaction, tenant: str, job_id: bytes, numbers: Sequence[int
 
 def forget(tx: Transaction, seqs: Iterable[int]) -> None:
     """These jobs are about to be removed: make what this commit still owes of them, and remove what has ended."""
-    told = [seq for seq in seqs if seq in tx.state.callback_jobs]
-    if told:
+    if tx.state.callback_jobs:
         tell(tx)
-    for seq in told:
-        _forget_ended(tx, seq)
+    jobs = tx.state.delivery_jobs
+    for seq in seqs:
+        if seq in jobs:
+            _forget_ended(tx, seq)
 
 
 def _forget_ended(tx: Transaction, seq: int) -> None:
     tx.db.execute("DELETE FROM deliveries WHERE seq = ? AND status >= ?", (seq, _DELIVERED))
     if tx.db.execute("SELECT 1 FROM deliveries WHERE seq = ?", (seq,)).fetchone() is None:
-        tx.state.callback_jobs.discard(seq)
+        tx.state.delivery_jobs.discard(seq)

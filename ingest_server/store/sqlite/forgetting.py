@@ -17,7 +17,7 @@ FORGET_COLUMNS = "seq, grp, policy, batch, has_blobs, typeof(payload) = 'integer
 def forget(tx: Transaction, rows: Sequence[Forgettable]) -> None:
     """Remove these ended jobs, their bytes, references, and batches that become empty. Makes no event."""
     db = tx.db
-    if tx.state.callback_jobs:
+    if tx.state.callback_jobs or tx.state.delivery_jobs:
         deliveries.forget(tx, [row[0] for row in rows])
     db.executemany("DELETE FROM jobs WHERE seq = ?", [(row[0],) for row in rows])
     for seq, group, policy, _, has_blobs, payload_apart, output_apart in rows:

@@ -153,6 +153,8 @@ class Reader:
         for name, suffix in (("file_bytes", ""), ("wal_bytes", "-wal")):
             path = Path(f"{self._path}{suffix}")
             figures[name] = path.stat().st_size if path.exists() else 0
+        pending = self._db.execute("SELECT count(*) FROM deliveries INDEXED BY deliveries_due WHERE status = 1").fetchone()
+        figures["deliveries_pending"] = pending[0] if pending is not None else 0
         figures["oldest_position"], figures["newest_position"] = self.span()
         return figures
 

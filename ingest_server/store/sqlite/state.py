@@ -122,6 +122,7 @@ class State:
         self._leased_in_line: dict[int, int] = {}
         self.lanes: dict[str, Lane] = {}
         self.callback_jobs = SeqSet()
+        self.delivery_jobs = SeqSet()
         self.next_seq = self.next_position = self.next_batch = self.next_group = self.next_policy = 1
         self.events_forgotten = 0
         self.live_floor = 0
@@ -151,9 +152,8 @@ class State:
             self.add_group(number, (tenant, queue, fairness_key), jobs + uncounted.get(number, 0))
         self._load_leases()
         self._load_lines()
-        self.callback_jobs = SeqSet(
-            seq for (seq,) in self.db.execute("SELECT seq FROM callbacks UNION SELECT seq FROM deliveries")
-        )
+        self.callback_jobs = SeqSet(seq for (seq,) in self.db.execute("SELECT seq FROM callbacks"))
+        self.delivery_jobs = SeqSet(seq for (seq,) in self.db.execute("SELECT DISTINCT seq FROM deliveries"))
 
     def save_counters(self) -> None:
         """Remember the newest numbers: for a transaction that removes rows."""

@@ -16,6 +16,7 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ingest_server.domain.callback_rules import CallbackRules
+from ingest_server.scheduler.callback_dns import ThreadedDns
 from ingest_server.scheduler.callback_http import HttpLimits, HttpTransport
 from ingest_server.scheduler.callbacks import NoReply, Reply
 from tests.fakes.clock import START_US, FakeClock
@@ -167,6 +168,17 @@ async def test_of_several_addresses_only_the_allowed_are_connected_to() -> None:
     async with receiving() as receiver, posting(receiver, {"both.example": [["127.0.0.2", "127.0.0.1"]]}) as post:
         assert (await post("both.example")).http_status == 200
         assert receiver.connections == 1
+
+
+async def test_the_systems_names_are_asked_and_their_addresses_checked() -> None:
+    dns = ThreadedDns()
+    try:
+        found = await dns.resolve("localhost", 80, socket.AF_UNSPEC)
+        assert {address["host"] for address in found} <= {"127.0.0.1", "::1"}
+        with pytest.raises(OSError):
+            await dns.resolve("nowhere.invalid", 80)
+    finally:
+        await dns.close()
 
 
 async def test_a_name_without_an_address_is_told_of() -> None:
