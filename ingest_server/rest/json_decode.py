@@ -1,8 +1,9 @@
 """Protojson to messages: tables made from descriptors once, filled straight into the message, every fault told with its path.
 
-The rules are protobuf-go's (encoding/protojson) with DiscardUnknown, which is how grpc-gateway reads bodies: unknown fields and
-unknown enum names are ignored, both spellings of a field name are taken, null leaves a field unset, a field given twice or two
-members of a oneof are refused. Stricter than grpc-gateway in one point: what follows the JSON value is refused, not ignored.
+The rules are protobuf-go's (encoding/protojson) with DiscardUnknown, which is how grpc-gateway reads bodies: unknown fields are
+ignored, both spellings of a field name are taken, null leaves a field unset, a field given twice or two members of a oneof are
+refused. Stricter in two points, because what is ignored there is a mistake: what follows the JSON value is refused, and so is an
+unknown name of an enum (protobuf-go ignores one since 1.31, and refused it before; Envoy refuses it).
 """
 
 from __future__ import annotations
@@ -145,9 +146,7 @@ def _setter(field: FieldDescriptor) -> Fill:
 
     def put(message: Any, value: Any) -> None:
         if value is not None:
-            read_value = read(value)
-            if read_value is not None:
-                setattr(message, name, read_value)
+            setattr(message, name, read(value))
 
     def put_null(message: Any, value: Any) -> None:
         setattr(message, name, 0)
@@ -175,7 +174,7 @@ def _list_setter(field: FieldDescriptor) -> Fill:
                 found = []
                 for index, item in enumerate(value):  # noqa: B007
                     found.append(read(item))
-                items.extend([item for item in found if item is not None])
+                items.extend(found)
         except JsonFault as fault:
             raise fault.at(index) from None
 
@@ -205,9 +204,7 @@ def _map_setter(field: FieldDescriptor) -> Fill:
                 if inner is not None:
                     inner(items[key], item)
                 elif read is not None:
-                    found = read(item)
-                    if found is not None:
-                        items[key] = found
+                    items[key] = read(item)
             except JsonFault as fault:
                 raise fault.at(text) from None
 

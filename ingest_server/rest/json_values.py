@@ -14,7 +14,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 Read = Callable[[Any], Any]
-"""From a JSON value to that of a field; None: leave it unset."""
+"""From a JSON value to that of a field. Raises JsonFault."""
 
 INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
@@ -186,11 +186,14 @@ def _enum_reader(field: FieldDescriptor) -> Read:
     numbers = {name: value.number for name, value in described.values_by_name.items()}
     takes_null = described.full_name == "google.protobuf.NullValue"
 
-    def read(value: Any) -> int | None:
+    def read(value: Any) -> int:
         if value is None and takes_null:
             return 0
         if type(value) is str:
-            return numbers.get(value)  # an unknown name is ignored, as an unknown field is
+            number = numbers.get(value)
+            if number is None:
+                raise JsonFault(f"{_told(value)} is no name of a {described.name}; use one of {', '.join([*numbers][:20])}")
+            return int(number)
         if type(value) is float and value.is_integer():
             value = int(value)
         if type(value) is not int or not -(1 << 31) <= value < 1 << 31:
