@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import importlib.util
 import json
+import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from google.protobuf import descriptor_pb2
+from google.protobuf.descriptor import FileDescriptor
 
 START_SECONDS_MAX = 30.0
 EXTENSIONS = "type.googleapis.com/envoy.extensions"
@@ -123,6 +127,24 @@ def configuration(listen: dict[str, Any], upstream: dict[str, Any], descriptors:
     return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
 
 
+def described(files: Iterable[FileDescriptor]) -> bytes:
+    """A FileDescriptorSet of files and all they import, imports first."""
+    found: dict[str, bytes] = {}
+
+    def add(file: Any) -> None:
+        if file.name not in found:
+            for imported in file.dependencies:
+                add(imported)
+            found[file.name] = file.serialized_pb
+
+    for file in files:
+        add(file)
+    made = descriptor_pb2.FileDescriptorSet()
+    for text in found.values():
+        made.file.add().MergeFromString(text)
+    return made.SerializeToString()
+
+
 def pipe(path: str) -> dict[str, Any]:
     """A Unix socket as Envoy's Address."""
     return {"pipe": {"path": path}}
@@ -135,8 +157,6 @@ def tcp(host: str, port: int) -> dict[str, Any]:
 
 def _until_listening(process: subprocess.Popen[bytes], listen: dict[str, Any], log: Path) -> None:
     """Ask until the socket takes a connection: Envoy tells nobody when it is ready."""
-    import socket
-
     deadline = time.monotonic() + START_SECONDS_MAX
     while True:
         if process.poll() is not None:

@@ -60,17 +60,6 @@ def descriptor_set() -> bytes:
         return output.read_bytes()
 
 
-def without(method: str) -> bytes:
-    """The same set without one method of Things."""
-    described = descriptor_pb2.FileDescriptorSet.FromString(descriptor_set())
-    for file in described.file:
-        for each in file.service:
-            kept = [item for item in each.method if f"{file.package}.{each.name}.{item.name}" != f"{NAMES}.Things.{method}"]
-            del each.method[:]
-            each.method.extend(kept)
-    return described.SerializeToString()
-
-
 @cache
 def service() -> ServiceDescriptor:
     """The descriptor of Things, in the default pool."""
