@@ -63,6 +63,10 @@ def scheduler_limits(settings: Settings) -> SchedulerLimits:
     )
 
 
+CALLBACKS_EXTRA = "ingest[callbacks]"
+"""pyproject.toml: what brings aiohttp."""
+
+
 def callback_rules(settings: Settings) -> CallbackRules:
     """Where callbacks may go."""
     return CallbackRules(settings.callback_hosts, settings.callback_networks)
@@ -91,10 +95,15 @@ def callback_sender(
 
 
 def _callback_transport(settings: Settings, rules: CallbackRules, clock: Clock) -> Transport:
-    """The HTTP library is loaded only where callbacks are on: that takes time at each start, and memory."""
+    """The HTTP library is loaded only where callbacks are on, and is an extra. Raises ValueError where it is missing."""
     if not rules.enabled:
         return NoTransport()
-    from ingest_server.scheduler.callback_http import HttpLimits, HttpTransport
+    try:
+        from ingest_server.scheduler.callback_http import HttpLimits, HttpTransport
+    except ImportError as error:
+        raise ValueError(
+            f"callback_hosts is set, but the HTTP client is not installed: pip install '{CALLBACKS_EXTRA}'"
+        ) from error
 
     limits = HttpLimits(
         connect_seconds=settings.callback_connect_seconds,

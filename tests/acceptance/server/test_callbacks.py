@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from ingest_client import Callback, Client, Delivery, DeliveryState, JobSpec, JobState, RetryPolicy, custom, echo
-from scripts.bench.callback_tally import WAIT_SECONDS_MAX, ReceiverProcess
+from scripts.bench.callback_tally import SECRET, WAIT_SECONDS_MAX, ReceiverProcess
 from tests.acceptance.server.conftest import StartServer
+from tests.acceptance.server.server_process import environment, run_to_end
 
 JOBS = 200
 DOUBLED_MAX = 2 * 8
@@ -21,6 +24,16 @@ def receiver(request: pytest.FixtureRequest) -> Iterator[ReceiverProcess]:
     """One that fails as often as the test's parameter says; never without one."""
     with ReceiverProcess(getattr(request, "param", 0.0)) as started:
         yield started
+
+
+def test_without_the_http_client_the_server_tells_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "aiohttp.py").write_text("raise ImportError('not installed')")
+    path = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
+    flags = ["--callback-hosts", "hooks.example.com", "--data-dir", str(tmp_path / "data"), "--listen", "127.0.0.1:0"]
+    ended = run_to_end(*flags, PYTHONPATH=path, INGEST_CALLBACK_SECRETS=SECRET)
+    assert ended.status != 0
+    assert "pip install 'ingest[callbacks]'" in ended.err
+    assert "Traceback" not in ended.err
 
 
 async def deliveries_of(client: Client, job_id: str) -> list[Delivery]:
