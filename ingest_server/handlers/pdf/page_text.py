@@ -16,6 +16,7 @@ from operator import add
 from typing import NamedTuple, TypeAlias
 
 from ingest_server.handlers.elements import Box
+from ingest_server.handlers.pdf.accents import joined_accents, may_have_accents
 from ingest_server.handlers.pdf.library import (
     Pointer,
     fast_char_index,
@@ -115,6 +116,8 @@ class PageText:
         texts, firsts, lasts, self._divided = _split(text)
         if not plain_index:
             firsts, lasts = self._char_indexes(firsts), self._char_indexes(lasts)
+        if may_have_accents(text):
+            texts = list(map(self._with_accents, texts, firsts, lasts))
         self.texts, self.firsts, self.lasts = texts, firsts, lasts
         self._edge_bytes = self._box_bytes(firsts + lasts)
         self._sizes: list[float] = list(map(fast_font_size, repeat(text_page), lasts))
@@ -193,6 +196,12 @@ class PageText:
         ctypes.memset(buffers.address, 0, size)
         _exhaust(map(fast_loose_box, repeat(self.handle), indexes, buffers.slots))
         return buffers.bytes_of(size)
+
+    def _with_accents(self, text: str, first: int, last: int) -> str:
+        """A line with its accents joined, given pdfium's index of its first and last character."""
+        if len(text) != last - first + 1:
+            return text  # Characters were removed or expanded, so places do not tell indexes.
+        return joined_accents(text, lambda places: self.boxes([first + place for place in places]))
 
     def shown(self, lefts: Values, tops: Values, rights: Values, bottoms: Values) -> Corners:
         """Rectangles of the page's own space (origin at the bottom left) on the page as it is shown: turned, and y downwards."""
