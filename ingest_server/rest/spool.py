@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import IO
+from typing import IO, Any, TypeVar
 
 import grpc
 
 from ingest_server.rest.errors import rest_error
 
+T = TypeVar("T")
+
 MEMORY_BYTES_MAX = 256 * 1024
 PIECE_BYTES = 256 * 1024
 FULL_RETRY_SECONDS = 5.0
+SPOOL_THREADS = 2
+"""Hashing 256 KiB and writing them takes well under a millisecond; one would do but for a disk that stalls."""
 
 
 class Spools:
@@ -29,6 +34,8 @@ class Spools:
 
     def __init__(self, folder: str | None, spool_bytes_max: int, spools_max: int) -> None:
         self.folder = folder
+        # Threads of its own, and few: each that touches large buffers keeps some memory for good.
+        self.threads = ThreadPoolExecutor(max_workers=SPOOL_THREADS, thread_name_prefix="spool")
         self.spool_bytes_max = spool_bytes_max
         self._spools_max = spools_max
         self._open = 0
@@ -72,7 +79,7 @@ class Spool:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._spools.closed()
         if self._file is not None:
-            await asyncio.to_thread(self._file.close)
+            await self._in_thread(self._file.close)
 
     async def write(self, data: bytes) -> None:
         """Add bytes.
@@ -93,10 +100,13 @@ class Spool:
         if len(self._memory) > MEMORY_BYTES_MAX:
             held, self._memory = self._memory, bytearray()
             try:
-                await asyncio.to_thread(self._store, held)
+                await self._in_thread(self._store, held)
             except OSError as error:
                 message = f"the upload cannot be kept until its digest is known: {error.strerror}; give ?sha256=…"
                 raise rest_error(grpc.StatusCode.RESOURCE_EXHAUSTED, message, "STORAGE_FULL") from None
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._spools.threads, function, *arguments)
 
     def _store(self, held: bytearray) -> None:
         self._digest.update(held)
@@ -111,8 +121,8 @@ class Spool:
     async def pieces(self) -> AsyncIterator[bytes]:
         """All bytes in order, in pieces."""
         if self._file is not None:
-            await asyncio.to_thread(self._file.seek, 0)
-            while piece := await asyncio.to_thread(self._file.read, PIECE_BYTES):
+            await self._in_thread(self._file.seek, 0)
+            while piece := await self._in_thread(self._file.read, PIECE_BYTES):
                 yield piece
         if self._memory:
             yield bytes(self._memory)

@@ -9,6 +9,9 @@ from typing import Any
 
 import grpc
 
+NEAR_WINDOW_BYTES = 512 * 1024
+"""What one stream may send ahead over a Unix socket: half a piece of a blob, microseconds of its bandwidth."""
+
 Metadata = Sequence[tuple[str, str | bytes]]
 
 
@@ -134,6 +137,9 @@ def _open(address: str, tls: UpstreamTls | None, options: UpstreamOptions) -> gr
         # A proxy of the environment is for the internet, not for the server beside us.
         ("grpc.enable_http_proxy", 0),
     ]
+    if address.startswith("unix:"):
+        # Beside the server nothing is gained by windows that grow with the bandwidth, and a large blob would fill them.
+        arguments += [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", NEAR_WINDOW_BYTES)]
     if tls is None:
         return grpc.aio.insecure_channel(address, options=arguments)
     credentials = grpc.ssl_channel_credentials(

@@ -28,12 +28,18 @@ class RunningServer:
         pid: of its main process.
         ready_seconds: from the start of the process to its ready line.
         data_dir: its folder.
+        rest_url: where REST is served; "" where it is off.
     """
 
     address: str
     pid: int
     ready_seconds: float
     data_dir: Path
+    rest_url: str = ""
+
+    def shim(self) -> psutil.Process:
+        """The process that serves REST."""
+        return next(process for process in self.processes() if ".rest." in " ".join(process.cmdline()))
 
     def processes(self) -> list[psutil.Process]:
         """Its main process and all below."""
@@ -45,7 +51,7 @@ class RunningServer:
         return sum(process.memory_full_info().pss for process in self.processes())
 
     def cpu_seconds(self) -> dict[str, float]:
-        """Processor seconds by process: "server", "store", "zygote", "workers"."""
+        """Processor seconds by process: "server", "store", "shim", "zygote", "workers"."""
         seconds: dict[str, float] = {}
         for process in self.processes():
             times = process.cpu_times()
@@ -60,6 +66,8 @@ def _role(process: psutil.Process, main_pid: int) -> str:
     command = " ".join(process.cmdline())
     if ".store." in command:
         return "store"
+    if ".rest." in command:
+        return "shim"
     return "zygote" if process.ppid() == main_pid else "workers"
 
 
@@ -88,8 +96,8 @@ def server(
                 command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, **(environment or {})}
             )
         try:
-            address = _address(process, log)
-            yield RunningServer(address, process.pid, time.perf_counter() - begin, place)
+            address, _, rest_url = _address(process, log).partition(", REST on ")
+            yield RunningServer(address, process.pid, time.perf_counter() - begin, place, rest_url)
         finally:
             process.send_signal(stop)
             try:
