@@ -28,8 +28,8 @@ BACKLOG = 1_024
 SHIM_MODULE = "ingest_server.rest.supervised"
 READY_LINE = b"ready\n"
 ALLOCATOR = {"MALLOC_ARENA_MAX": "2"}
-"""glibc gives each thread of gRPC's core an arena of its own, which keeps what large messages left behind: 3 MiB less with two, and
-nothing slower, since one thread does nearly all of the work (mallopt(3))."""
+"""glibc gives each thread of gRPC's core an arena of its own, which keeps what large messages left behind: 3 MiB less with two,
+and nothing slower, since one thread does nearly all of the work (mallopt(3))."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

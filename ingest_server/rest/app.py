@@ -191,7 +191,14 @@ def rest_app(upstream: Upstream, options: RestOptions | None = None) -> RestApp:
         upstream: the server; whoever made it closes it.
         options: limits.
     """
-    return RestApp(upstream, options, own_paths=documentation_paths(describe_contract), stream_endpoint=Streams().serve)
+    streams = Streams()
+    return RestApp(
+        upstream,
+        options,
+        own_paths=documentation_paths(describe_contract),
+        stream_endpoint=streams.serve,
+        websocket_endpoint=streams.serve_socket,
+    )
 
 
 def describe_contract(own_paths: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
