@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import FieldDescriptor, FileDescriptor, ServiceDescriptor
 
 from ingest_server.rest.comments import Comments
 from ingest_server.rest.field_limits import FIELD_LIMITS
+from ingest_server.rest.fields import is_list
 from ingest_server.rest.openapi_bytes import describe_bytes
 from ingest_server.rest.openapi_errors import (
     DETAILS_OF_STATUS,
@@ -165,16 +166,24 @@ def _request_body(route: Route, schemas: SchemaSet) -> dict[str, Any]:
     else:
         below = frozenset(path.removeprefix(f"{field.name}.") for path in taken if path.startswith(f"{field.name}."))
         schema = schemas.field(field, without=below)
+        if is_list(field) and field.message_type is not None:  # one item, a list of them, or the whole request: see transcode
+            schema = {"anyOf": [schema["items"], schema, schemas.message(route.method.input_type)]}
     body: dict[str, Any] = {"required": True, "content": _json(schema)}
     examples = {
-        name: {"summary": name, "value": value if field is None else value[field.json_name]}
+        name.lower().replace(" ", "-"): {"summary": name, "value": _example(value, field)}
         for name, value in EXAMPLES.get(route.method.input_type.full_name, {}).items()
     }
     if examples:
-        body["content"]["application/json"]["examples"] = {
-            name.lower().replace(" ", "-"): each for name, each in examples.items()
-        }
+        body["content"]["application/json"]["examples"] = examples
     return body
+
+
+def _example(value: Mapping[str, Any], field: FieldDescriptor | None) -> Any:
+    """What of an example of a request is its body: all of it, or a field, of which one item alone stands for a list of one."""
+    if field is None:
+        return value
+    part = value[field.json_name]
+    return part[0] if is_list(field) and len(part) == 1 else part
 
 
 def _answer_schema(route: Route, schemas: SchemaSet) -> Schema:

@@ -15,7 +15,10 @@ _JOB = {
 }
 
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
-    "ingest.v1.SubmitJobsRequest": {"One document": {"jobs": [_JOB]}},
+    "ingest.v1.SubmitJobsRequest": {
+        "One document": {"jobs": [_JOB]},
+        "Two documents": {"jobs": [_JOB, {**_JOB, "priority": 9}]},
+    },
     "ingest.v1.RunJobRequest": {"One document": {"job": _JOB, "waitTimeout": "30s"}},
     "ingest.v1.FetchResultsRequest": {
         "By ids": {"jobIds": [_JOB_ID], "waitTimeout": "30s"},

@@ -2,7 +2,10 @@
 
     ```sh run               a shell runs it; `status=1` where another end than 0 is meant
     ```sh server            a server runs it, in place of the one before, until the next one or the end of the page
+    ```sh beside            the same, beside the one before
     ```python run           Python runs it
+    ```js run               Node runs it
+    ```js browser           Chromium runs it, in the console of the page /docs; it must come to its end
     ```python file=NAME     it is written to a file
 
 `needs=PROGRAM`: passed over where the program is not installed. Blocks without any of these are for reading only.
@@ -19,7 +22,7 @@ _BLOCK = re.compile(r"^```(\w+)[ \t]*([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DO
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block: its language, what to do ("run", "server", "file" or ""), the options, the text, and where it stands."""
+    """One block: its language, what to do (a word of the list above, or ""), the options, the text, and where it stands."""
 
     language: str
     deed: str
@@ -41,7 +44,7 @@ def blocks(page: Path) -> list[Block]:
         deed, options = "", {}
         for word in match[2].split():
             name, equals, value = word.partition("=")
-            if word in ("run", "server"):
+            if word in ("run", "server", "beside", "browser"):
                 deed = word
             elif equals and name in ("file", "needs", "status"):
                 options[name] = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import selectors
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +20,27 @@ import pytest
 
 from scripts.lib import settings_page
 from scripts.lib.generate_protos import ROOT
+from tests.acceptance.server.devtools import chromium, find_chromium
 from tests.project.readme_blocks import Block, blocks
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PRINTED_ADDRESS = "127.0.0.1:50051"
 PRINTED_METRICS_ADDRESS = "127.0.0.1:9464"
+PRINTED_REST_ADDRESSES = ("127.0.0.1:8080", "127.0.0.1:8081")
 READY_SECONDS_MAX = 30.0
 BLOCK_SECONDS_MAX = 30.0
 
 PROGRAM = """#!/bin/sh
 exec "{python}" -m {module} "$@"
 """
-MODULES = {"ingest": "ingest_client.cli", "ingest-server": "ingest_server"}
+MODULES = {"ingest": "ingest_client.cli", "ingest-server": "ingest_server", "ingest-rest": "ingest_server.rest"}
+
+
+def free_addresses(count: int) -> list[str]:
+    """Ports that are free now, all different."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
 
 
 class Reader:
@@ -37,10 +48,10 @@ class Reader:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._server: subprocess.Popen[str] | None = None
+        self._servers: list[subprocess.Popen[str]] = []
         self._address = "127.0.0.1:0"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._metrics_address = f"127.0.0.1:{free.getsockname()[1]}"
+        printed = (PRINTED_METRICS_ADDRESS, *PRINTED_REST_ADDRESSES)
+        self._other_addresses = dict(zip(printed, free_addresses(len(printed)), strict=True))
         programs = folder / ".venv" / "bin"
         programs.mkdir(parents=True)
         for name, module in MODULES.items():
@@ -61,13 +72,19 @@ class Reader:
         if block.deed == "file":
             (self._folder / block.options["file"]).write_text(block.text, encoding="utf-8")
         elif block.deed == "server":
+            self.close()
+            self._address = self._serve(block.text)
+        elif block.deed == "beside":
             self._serve(block.text)
+        elif block.deed == "browser":
+            self._browse(block)
         else:
             self._run(block)
 
     def _run(self, block: Block) -> None:
         text = self._ported(block.text)
-        command = [sys.executable, "-c", text] if block.language == "python" else ["sh", "-euc", text]
+        starts = {"python": [sys.executable, "-c"], "js": ["node", "--input-type=module", "-e"], "sh": ["sh", "-euc"]}
+        command = [*starts[block.language], text]
         done = subprocess.run(
             command,
             **self._surroundings(),
@@ -78,27 +95,41 @@ class Reader:
         wanted = int(block.options.get("status", "0"))
         assert done.returncode == wanted, f"line {block.line}: {done.returncode}\n{done.stdout}\n{done.stderr}"
 
-    def _serve(self, text: str) -> None:
-        self.close()
-        self._server = subprocess.Popen(
-            ["sh", "-euc", "exec " + self._ported(text)], **self._surroundings(), stdout=subprocess.PIPE
-        )
-        assert self._server.stdout is not None
+    def _serve(self, text: str) -> str:
+        """Start a server, and answer where it listens."""
+        server = subprocess.Popen(["sh", "-euc", "exec " + self._ported(text)], **self._surroundings(), stdout=subprocess.PIPE)
+        self._servers.append(server)
+        assert server.stdout is not None
         with selectors.DefaultSelector() as selector:
-            selector.register(self._server.stdout, selectors.EVENT_READ)
+            selector.register(server.stdout, selectors.EVENT_READ)
             assert selector.select(READY_SECONDS_MAX), f"no server after {READY_SECONDS_MAX:g} s: {text}"
-        line = self._server.stdout.readline()
-        assert line.startswith("listening on 127.0.0.1:"), f"{text}\n{line}"
-        self._address = line.split()[-1]
+        line = server.stdout.readline()
+        assert line.startswith("listening on "), f"{text}\n{line}"
+        return str(line).removeprefix("listening on ").partition(",")[0].strip()
+
+    def _browse(self, block: Block) -> None:
+        program = find_chromium()
+        if program is None:
+            return
+        folder = self._folder / "profile"
+        address = self._other_addresses[PRINTED_REST_ADDRESSES[0]]
+
+        async def browse() -> None:
+            async with chromium(program, folder) as page:
+                await page.go(f"http://{address}/docs")
+                await page.run(f"(async () => {{ {self._ported(block.text)} }})()")
+
+        asyncio.run(asyncio.wait_for(browse(), BLOCK_SECONDS_MAX))
 
     def _ported(self, text: str) -> str:
-        return text.replace(PRINTED_ADDRESS, self._address).replace(PRINTED_METRICS_ADDRESS, self._metrics_address)
+        for printed, address in {PRINTED_ADDRESS: self._address, **self._other_addresses}.items():
+            text = text.replace(printed, address)
+        return text
 
     def close(self) -> None:
-        """End the server; it must go in peace."""
-        server, self._server = self._server, None
-        if server is not None:
-            with server:
+        """End the servers, the newest first; they must go in peace."""
+        while self._servers:
+            with self._servers.pop() as server:
                 server.send_signal(signal.SIGTERM)
             assert server.returncode == 0
 

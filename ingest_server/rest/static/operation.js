@@ -60,7 +60,8 @@ function body(operation, components) {
   if (!operation.requestBody) return null;
   const [[type, media]] = Object.entries(operation.requestBody.content);
   const others = Object.keys(operation.requestBody.content).slice(1);
-  const rows = resolved(media.schema, components).schema.properties || resolved(media.schema, components).schema.type === "array";
+  const { schema } = resolved(media.schema, components);
+  const rows = schema.properties || schema.type === "array" || schema.anyOf;
   return el("section", {},
     el("h4", {}, "Body ", el("span", { class: "type" }, typeOf(media.schema, components)),
       el("span", { class: "quiet" }, [type, ...others].join(" or "))),

@@ -57,7 +57,7 @@ const count = (number) => number.toLocaleString("en");
 
 /** Rows for the properties of an object schema, or of what an array or map holds. */
 export function schemaRows(schema, components, seen = []) {
-  const inner = content(schema, components);
+  const inner = content(schema.anyOf?.find((each) => each.$ref) ?? schema, components);
   const properties = Object.entries(inner.schema.properties ?? {});
   if (!properties.length) return el("p", { class: "quiet" }, inner.schema.type === "object" ? "No fields." : "");
   const groups = oneofs(inner.schema);

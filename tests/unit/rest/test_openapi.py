@@ -111,6 +111,16 @@ def test_a_body_that_is_a_field_leaves_the_path_out_and_the_rest_to_the_query() 
     assert "properties" not in pause
 
 
+def test_a_body_that_is_a_list_may_be_one_item() -> None:
+    content = operation("post", "/submit_job")["requestBody"]["content"]["application/json"]
+    one, many, whole = content["schema"]["anyOf"]
+    assert whole == {"$ref": "#/components/schemas/SubmitJobsRequest"}
+    assert one == {"$ref": "#/components/schemas/JobSpec"}
+    assert (many["type"], many["items"], many["minItems"]) == ("array", one, 1)
+    assert "tasks" in content["examples"]["one-document"]["value"]
+    assert len(content["examples"]["two-documents"]["value"]) == 2
+
+
 def test_streams_are_lines_or_events() -> None:
     watch = operation("get", "/v1/jobs:watch")
     assert set(watch["responses"]["200"]["content"]) == {"application/x-ndjson", "application/json", "text/event-stream"}
