@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scripts.bench import callbacks, footprint, rates, rest_figures
+from scripts.bench import callbacks, footprint, rates, rest, rest_figures
 from scripts.bench.figures import Figure, table
 from scripts.bench.machine import describe, fsync_seconds
 from scripts.bench.plan import Plan
@@ -41,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[Plan], list[Figure]]] = {
     "rest-blobs": rest_figures.blobs,
     "full-store": rates.full_store,
     "callbacks": callbacks.callbacks,
+    "rest": rest.unary_calls,
 }
 
 

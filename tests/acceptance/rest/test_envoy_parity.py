@@ -29,10 +29,10 @@ from google.rpc import error_details_pb2, status_pb2
 from ingest_server.rest.app import RestApp, rest_app
 from ingest_server.rest.streams import Streams
 from ingest_server.rest.upstream import Upstream
+from scripts.lib.envoy import EnvoyMissing, described, envoy_program, pipe, running_envoy
 from tests.acceptance.rest.conftest import things_server
 from tests.acceptance.server.server_process import ServerProcess
 from tests.fakes.rest import things
-from tests.fakes.rest.envoy import EnvoyMissing, described, envoy_program, pipe, running_envoy
 
 CALL_SECONDS_MAX = 20.0
 JOB = "0190b6f0-7c3e-7cc3-98c4-dc0c0c07398f"
