@@ -41,7 +41,7 @@ BENCHMARKS: dict[str, Callable[[Plan], list[Figure]]] = {
     "rest-blobs": rest_figures.blobs,
     "full-store": rates.full_store,
     "callbacks": callbacks.callbacks,
-    "rest": rest.unary_calls,
+    "rest-unary": rest.unary_calls,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -59,6 +60,10 @@ async def things_server(address: str) -> AsyncIterator[tuple[things.Things, str]
         yield served, address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
     finally:
         await server.stop(0)
+        # Calls that were answered: gRPC does not wait for what is left of their tasks.
+        left = [task for task in asyncio.all_tasks() if task.get_name().startswith(("rpc_task", "HandleExceptions"))]
+        if left:
+            await asyncio.wait(left, timeout=10)
 
 
 Shim = Callable[..., Any]
