@@ -13,6 +13,8 @@ from ingest_server.rest.errors import RestError, invalid
 FIELD_BYTES_MAX = 1_024
 """A digest has 64."""
 FIELDS_MAX = 8
+HEAD_BYTES_MAX = 8_192
+"""Names and values of the headers of all parts; a part has two or three short ones."""
 BOUNDARY_BYTES_MAX = 70
 """RFC 2046, 5.1.1."""
 
@@ -46,6 +48,7 @@ class FormFile:
         self._value = b""
         self._header_name = bytearray()
         self._header_value = bytearray()
+        self._head_bytes = 0
         self._disposition = ""
         self._in_file = False
         self._file_seen = False
@@ -96,10 +99,18 @@ class FormFile:
         self._value = b""
 
     def _on_header_name(self, data: bytes, start: int, end: int) -> None:
-        self._header_name += data[start:end]
+        if self._may_have(end - start):
+            self._header_name += data[start:end]
 
     def _on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._header_value += data[start:end]
+        if self._may_have(end - start):
+            self._header_value += data[start:end]
+
+    def _may_have(self, count: int) -> bool:
+        self._head_bytes += count
+        if self._head_bytes > HEAD_BYTES_MAX:
+            self._fail(f"the headers of the form's parts have more than {HEAD_BYTES_MAX:,} bytes")
+        return self._head_bytes <= HEAD_BYTES_MAX
 
     def _header_ends(self) -> None:
         if self._header_name.lower() == b"content-disposition":
