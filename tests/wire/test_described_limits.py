@@ -15,7 +15,7 @@ from ingest.v1 import blob_service_pb2, job_service_pb2, queue_service_pb2
 from ingest_server.rest.field_limits import FIELD_LIMITS
 from tests.wire.conftest import JOB, Running, refusal
 
-SPEC = {"tasks": [{"extract": {}}]}
+SPEC: dict[str, Any] = {"tasks": [{"extract": {}}]}
 DIGEST = "0" * 64
 PLACES: Mapping[str, tuple[str, dict[str, Any], str]] = {
     "JobSpec": ("RunJob", {"job": SPEC}, "job"),
