@@ -160,26 +160,46 @@ class Exchange:
             headers=[(b"connection", b"close")],
         )
 
-    async def start(self, status: int, headers: Headers) -> None:
-        """Send the status line and headers of an answer whose body follows with `body`."""
+    async def start(self, status: int, headers: Headers, *, trailers: bool = False) -> None:
+        """Send the status line and headers of an answer whose body follows with `body`, and perhaps trailers after it."""
         self.started = True
-        await self.send({"type": "http.response.start", "status": status, "headers": [*headers, *self.headers]})
+        message: Message = {"type": "http.response.start", "status": status, "headers": [*headers, *self.headers]}
+        if trailers:
+            message["trailers"] = True
+        await self.send(message)
 
     async def body(self, data: bytes, *, more: bool) -> None:
         """Send a piece of the body; the last one with more=False."""
         await self.send({"type": "http.response.body", "body": data, "more_body": more})
 
-    async def answer(self, status: int, data: bytes, headers: Headers = (JSON,)) -> None:
-        """Send a whole answer, compressed if the client takes gzip and it is worth it."""
+    @property
+    def takes_trailers(self) -> bool:
+        """Whether the client asked for trailers (TE: trailers) and the HTTP server can send them (an extension of ASGI)."""
+        return "trailers" in self.header(b"te").lower() and "http.response.trailers" in (self.scope.get("extensions") or {})
+
+    async def answer(self, status: int, data: bytes, headers: Headers = (JSON,), trailers: Headers = ()) -> None:
+        """Send a whole answer, compressed if the client takes gzip and it is worth it.
+
+        Args:
+            status: of the status line.
+            data: the body.
+            headers: besides those of the exchange.
+            trailers: sent after the body; only where `takes_trailers`.
+        """
         sent = [*headers]
         if len(data) >= self.options.gzip_bytes_min:
             sent.append((b"vary", b"accept-encoding"))
             if takes_gzip(self.header(b"accept-encoding")):
                 data = gzip.compress(data, self.options.gzip_level, mtime=0)
                 sent.append((b"content-encoding", b"gzip"))
-        sent.append((b"content-length", str(len(data)).encode()))
-        await self.start(status, sent)
+        if not trailers:  # in HTTP/1.1 they need a chunked body
+            sent.append((b"content-length", str(len(data)).encode()))
+        if trailers:
+            sent.append((b"trailer", b", ".join(name for name, _ in trailers)))
+        await self.start(status, sent, trailers=bool(trailers))
         await self.body(b"" if self.scope["method"] == "HEAD" else data, more=False)
+        if trailers:
+            await self.send({"type": "http.response.trailers", "headers": list(trailers), "more_trailers": False})
 
 
 Endpoint = Callable[[Exchange], Awaitable[None]]

@@ -17,7 +17,7 @@ from ingest_server.rest.options import RestOptions
 
 PREFIX = "grpc-metadata-"
 GATEWAY_PREFIX = "grpcgateway-"
-PASSED = frozenset({"authorization", "traceparent", "tracestate", "x-request-id"})
+PASSED = frozenset({"authorization", "traceparent", "tracestate"})
 """Headers that go upstream under their own names."""
 TIMEOUT = re.compile(r"([0-9]{1,8})([HMSmun])")
 """TimeoutValue TimeoutUnit of the gRPC protocol over HTTP/2."""

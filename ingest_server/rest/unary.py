@@ -8,7 +8,7 @@ import grpc
 
 from ingest_server.rest.errors import from_rpc
 from ingest_server.rest.exchange import JSON, ClientGone, Exchange
-from ingest_server.rest.metadata import response_headers
+from ingest_server.rest.metadata import response_headers, trailer_headers
 from ingest_server.rest.transcode import raw_response, read_call, write_response
 
 UnaryCall = grpc.aio.UnaryUnaryCall[bytes, bytes]
@@ -29,12 +29,13 @@ async def serve_unary(exchange: Exchange) -> None:
     call = exchange.upstream.unary(route.full_method, request.SerializeToString(), metadata.pairs, timeout)
     answer = await _answer(exchange, call)
     headers = response_headers(await call.initial_metadata())
+    trailers = trailer_headers(await call.trailing_metadata()) if exchange.takes_trailers else ()
     message = route.output_class.FromString(answer)
     raw = raw_response(message)
     if raw is not None:
-        await exchange.answer(200, raw[1], [(b"content-type", raw[0].encode("latin-1", "replace")), *headers])
+        await exchange.answer(200, raw[1], [(b"content-type", raw[0].encode("latin-1", "replace")), *headers], trailers)
     else:
-        await exchange.answer(200, write_response(route, message), [JSON, *headers])
+        await exchange.answer(200, write_response(route, message), [JSON, *headers], trailers)
 
 
 async def _answer(exchange: Exchange, call: UnaryCall) -> bytes:

@@ -320,6 +320,64 @@ async def test_metadata_goes_up_and_comes_back(thing: ThingsShim) -> None:
     assert echoed.headers["grpc-metadata-x-echo-bin"] == "AP8="
 
 
+@pytest.mark.parametrize(("asked", "able"), [(True, True), (True, False), (False, True)])
+async def test_trailing_metadata_becomes_trailers_where_client_and_server_can(thing: ThingsShim, asked: bool, able: bool) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b""}
+
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/t/query", "query_string": b""}
+    scope["headers"] = [(b"te", b"trailers")] if asked else []
+    scope["extensions"] = {"http.response.trailers": {}} if able else {}
+    await thing.app(scope, receive, send)
+    headers = dict(sent[0]["headers"])
+    if asked and able:
+        assert sent[0]["trailers"] is True
+        assert headers[b"trailer"] == b"grpc-trailer-x-end"
+        assert sent[2] == {
+            "type": "http.response.trailers",
+            "headers": [(b"grpc-trailer-x-end", b"reached")],
+            "more_trailers": False,
+        }
+    else:
+        assert len(sent) == 2
+        assert b"content-length" in headers
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(shim: Shim) -> None:
+    made = await shim(body_seconds_max=0.0)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    scope = {"type": "http", "method": "POST", "path": "/t/things", "query_string": b"", "headers": []}
+    await made.app(scope, receive, send)
+    assert sent[0]["status"] == 408
+    assert made.things.requests == []
+
+
+async def test_a_client_that_goes_away_before_its_body_ended_is_not_answered(thing: ThingsShim) -> None:
+    pieces = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def send(message: Any) -> None:
+        raise AssertionError(f"nobody is there to be told {message}")
+
+    async def receive() -> Any:
+        return next(pieces)
+
+    scope = {"type": "http", "method": "POST", "path": "/t/things", "query_string": b"", "headers": []}
+    await thing.app(scope, receive, send)
+    assert thing.things.requests == []
+
+
 async def test_a_request_id_that_is_none_is_replaced(thing: ThingsShim) -> None:
     for bad in ("", "a b", "x" * 129):
         answer = await thing.get("/t/query", headers={"x-request-id": bad})

@@ -90,6 +90,7 @@ class Things:
         """Answer the request."""
         self._note(request, context)
         await context.send_initial_metadata((("x-echo", "yes"), ("x-echo-bin", b"\x00\xff")))
+        context.set_trailing_metadata((("x-end", "reached"),))
         return request
 
     async def raw(self, request: Any, context: Any) -> Any:
