@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from itertools import chain
 
 from ingest.v1 import document_pb2
-from ingest_server.handlers.elements import HEADING, HEADING_LEVEL_MAX
+from ingest_server.handlers.elements import HEADING
 from ingest_server.handlers.pdf.paragraphs import Paragraph
 
 _VARINT, _FIXED64, _BYTES = 0, 1, 2
@@ -38,7 +37,6 @@ _ELEMENTS = _tag(document_pb2.Document, "elements", _BYTES)
 _ID = _tag(document_pb2.Element, "id", _BYTES)
 _PAGE = _tag(document_pb2.Element, "page", _VARINT)
 _BOX = _tag(document_pb2.Element, "bounding_box", _BYTES)
-_LEVEL = _tag(document_pb2.Element, "heading_level", _VARINT)
 _KIND = _tag(document_pb2.Element, "text", _BYTES)
 _TEXT = _tag(document_pb2.TextElement, "text", _BYTES)
 _ROLE = _tag(document_pb2.TextElement, "role", _VARINT)
@@ -65,7 +63,6 @@ def _kind(size: int) -> bytes:
 
 _ROLES = tuple(_ROLE + _varint(role) for role in document_pb2.TextRole.values())
 _ROLE_SIZE = len(_ROLES[0])
-_LEVELS = (b"", *(_LEVEL + _varint(level) for level in range(1, HEADING_LEVEL_MAX + 1)))
 _NAMES = tuple(map(_name, range(_NAMES_MAX)))
 _KINDS = tuple(map(_kind, range(4096)))
 _HEADS = tuple(_ELEMENTS + _varint(size) for size in range(4096))
@@ -97,11 +94,18 @@ def page_elements(first: int, page: int, paragraphs: Sequence[Paragraph]) -> lis
     return elements
 
 
-def heading_element(number: int, page: int, paragraph: Paragraph, level: int) -> bytes:
-    """A heading, as an entry of Document.elements. See `page_elements`; `level` is from 1 to 6."""
-    text, edges, _, _, _ = paragraph
-    data = text.encode()
-    box = _RECTANGLE.pack(*chain.from_iterable(zip(_EDGES, edges, strict=True)))
-    head = _name(number) + _PAGE + _varint(page) + _BOX_HEAD + box + _LEVELS[level]
-    body = head + _kind(len(data)) + data + _ROLES[HEADING]
-    return _ELEMENTS + _varint(len(body)) + body
+def text_of(entry: bytes) -> str:
+    """The text of an element made by `page_elements`."""
+    return _element(entry).text.text
+
+
+def as_heading(entry: bytes, level: int) -> bytes:
+    """The same element as a heading; `level` is from 1 to 6."""
+    element = _element(entry)
+    element.heading_level = level
+    element.text.role = HEADING
+    return document_pb2.Document(elements=[element]).SerializeToString()
+
+
+def _element(entry: bytes) -> document_pb2.Element:
+    return document_pb2.Document.FromString(entry).elements[0]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
 
 from ingest_server.handlers.elements import HEADING_LEVEL_MAX
 from ingest_server.handlers.pdf.paragraphs import Paragraph
@@ -14,29 +13,32 @@ within body text; the next, 1.2, is that of \\large headings."""
 CHARACTERS_MAX = 200
 LINES_MAX = 4
 
-Heading: TypeAlias = tuple[int, int, int]
-"""(index of its page among the pages, index of its paragraph in the page, level from 1)"""
-
 
 class FontSizes:
-    """The font sizes of a document, gathered page by page: that of the body and those of headings."""
+    """The font sizes of a document, gathered page by page: that of the body and those of headings.
+
+    Of a paragraph only its size is kept, so that the memory of its text is used again for the next page: fresh memory for each
+    costs 2 % of the time of a page.
+    """
 
     def __init__(self) -> None:
         """Begin with no page."""
         self._characters: dict[float, int] = {}
-        self._largest: list[float] = []
+        self._pages: list[tuple[float, list[float]]] = []
 
     def add(self, paragraphs: Sequence[Paragraph]) -> None:
         """Count in the next page."""
         characters = self._characters
+        sizes: list[float] = []
         largest = 0.0
-        for text, _, size, _, _ in paragraphs:
+        for text, _, size, _, line_count in paragraphs:
             characters[size] = characters.get(size, 0) + len(text)
+            sizes.append(size if line_count <= LINES_MAX else 0.0)
             if size > largest:
                 largest = size
-        self._largest.append(largest)
+        self._pages.append((largest, sizes))
 
-    def headings(self, pages: Sequence[tuple[int, Sequence[Paragraph]]]) -> list[Heading]:
+    def headings(self, text_of: Callable[[int], str]) -> list[tuple[int, int]]:
         """Which paragraphs are headings.
 
         The body is set in the font size that most characters have. Short paragraphs in a larger size are headings: the largest
@@ -44,21 +46,21 @@ class FontSizes:
         page number, is no heading.
 
         Args:
-            pages: (page number from 1, its paragraphs in reading order), the pages counted in.
+            text_of: gives the text of a paragraph by its index among all that were counted in.
 
         Returns:
-            Them, in order.
+            (index, level from 1) of each, in order.
         """
         least = LARGER_FACTOR * self._body_size()
-        found = [
-            (index, place, round(2 * paragraph[2]))
-            for index, largest in enumerate(self._largest)
-            if largest > least
-            for place, paragraph in enumerate(pages[index][1])
-            if paragraph[2] > least and _may_be_heading(paragraph)
-        ]
-        ranks = {size: rank for rank, size in enumerate(sorted({size for _, _, size in found}, reverse=True), 1)}
-        return [(index, place, min(ranks[size], HEADING_LEVEL_MAX)) for index, place, size in found]
+        found: list[tuple[int, int]] = []
+        first = 0
+        for largest, sizes in self._pages:
+            if largest > least:
+                larger = [(index, size) for index, size in enumerate(sizes, first) if size > least]
+                found += [(index, round(2 * size)) for index, size in larger if _may_be_heading(text_of(index))]
+            first += len(sizes)
+        ranks = {size: rank for rank, size in enumerate(sorted({size for _, size in found}, reverse=True), 1)}
+        return [(index, min(ranks[size], HEADING_LEVEL_MAX)) for index, size in found]
 
     def _body_size(self) -> float:
         """Font size of most characters, in points, to half a point: sizes such as 9.96 and 10.02 look the same."""
@@ -69,7 +71,6 @@ class FontSizes:
         return max(characters, key=lambda size: (characters[size], -size), default=0) / 2
 
 
-def _may_be_heading(paragraph: Paragraph) -> bool:
+def _may_be_heading(text: str) -> bool:
     """Whether a paragraph in a larger font is short enough, and has a letter."""
-    text, _, _, _, line_count = paragraph
-    return len(text) <= CHARACTERS_MAX and line_count <= LINES_MAX and any(map(str.isalpha, text))
+    return len(text) <= CHARACTERS_MAX and any(map(str.isalpha, text))

@@ -12,7 +12,7 @@ from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Reason
 from ingest_server.handlers.interface import Context, HandlerFailure
 from ingest_server.handlers.pdf.columns import cut_at_gutters, may_have_gutter
-from ingest_server.handlers.pdf.element_bytes import heading_element, page_elements
+from ingest_server.handlers.pdf.element_bytes import as_heading, page_elements, text_of
 from ingest_server.handlers.pdf.headings import FontSizes
 from ingest_server.handlers.pdf.library import (
     PdfDocument,
@@ -124,8 +124,6 @@ class Structure:
 
     def __init__(self) -> None:
         """Begin with no page."""
-        self._pages: list[tuple[int, list[Paragraph]]] = []
-        self._firsts: list[int] = []
         self._elements: list[bytes] = []
         self._sizes = FontSizes()
 
@@ -134,17 +132,14 @@ class Structure:
         for page in pages:
             number, joined = _joined(page)
             self._sizes.add(joined)
-            self._firsts.append(len(self._elements))
             self._elements += page_elements(len(self._elements) + 1, number, joined)
-            self._pages.append((number, joined))
 
     def serialized(self) -> bytes:
         """All elements, as entries of `Document.elements`: a document's bytes when put behind those of one that has none."""
-        for index, place, level in self._sizes.headings(self._pages):
-            number, joined = self._pages[index]
-            position = self._firsts[index] + place
-            self._elements[position] = heading_element(position + 1, number, joined[place], level)
-        return b"".join(self._elements)
+        elements = self._elements
+        for index, level in self._sizes.headings(lambda index: text_of(elements[index])):
+            elements[index] = as_heading(elements[index], level)
+        return b"".join(elements)
 
 
 def _joined(page: Page) -> tuple[int, list[Paragraph]]:
