@@ -108,7 +108,8 @@ class RestApp:
         except ClientGone:
             pass
         except Exception:
-            log.exception("the shim failed at %s %s", scope["method"], scope["path"])
+            request_id = exchange.metadata.request_id if exchange is not None else ""
+            log.exception("the shim failed at %s %r (request %s)", scope["method"], scope["path"], request_id)
             fault = rest_error(grpc.StatusCode.INTERNAL, "the REST shim failed; its log tells why", "INTERNAL")
             await send_error(send, fault, exchange)
 

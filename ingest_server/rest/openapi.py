@@ -38,7 +38,7 @@ understood too), 64-bit integers and bytes as strings, enums by name, durations 
 fields are ignored. Fields of the request that neither path nor body carries may be query parameters.
 
 Every error is a `google.rpc.Status` whose details hold one `ErrorInfo`; decide by its `reason`. `Retry-After` tells when to come
-back. `Grpc-Timeout: 10S` bounds a call; every answer has an `X-Request-Id`, which the server's log has too.
+back. `Grpc-Timeout: 10S` bounds a call; every answer has an `X-Request-Id`, which the server's log tells with a call that failed.
 
 Streams come as one JSON object per line, or as server-sent events with `Accept: text/event-stream`; a WebSocket to the same path
 carries the same frames."""

@@ -272,3 +272,13 @@ async def test_every_call_is_recorded_once(caplog: pytest.LogCaptureFixture) -> 
         ("INTERNAL", "INTERNAL"),
     ]
     assert "/ingest.v1.JobService/GetJob for a/anonymous ended with INVALID_ARGUMENT" in caplog.text
+
+
+async def test_a_failed_call_is_logged_with_the_id_its_caller_gave_it(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="ingest_server.wire")
+    async with served() as running:
+        request = pb.GetJobRequest(job_id="x")
+        await refusal(running.GetJob(request, metadata=(("authorization", "Bearer a"), ("x-request-id", "id-7"))))
+        await refusal(running.GetJob(request, metadata=(("authorization", "Bearer a"), ("x-request-id", "y" * 1_000))))
+    assert "GetJob for a/anonymous (request id-7) ended with INVALID_ARGUMENT" in caplog.text
+    assert "y" * 129 not in caplog.text

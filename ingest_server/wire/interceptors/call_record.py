@@ -17,6 +17,11 @@ _LOUD_CODES = frozenset({Code.UNKNOWN, Code.INTERNAL, Code.DATA_LOSS})
 thousands of calls a second a line for each costs more than the calls."""
 
 
+REQUEST_ID_KEY = "x-request-id"
+REQUEST_ID_LENGTH_MAX = 128
+"""A UUID has 36 characters, a trace id 32."""
+
+
 class CallObserver(Protocol):
     """Who counts calls. Must return at once and must not raise."""
 
@@ -74,14 +79,23 @@ class CallRecord:
                 seconds = monotonic() - begun
                 observer.call_ended(method, code, seconds, reason)
                 if code is not Code.OK:
-                    _log_failure(method, code, reason, seconds)
+                    _log_failure(method, context, code, reason, seconds)
 
         return recorded
 
 
-def _log_failure(method: Method, code: Code, reason: str, seconds: float) -> None:
+def _log_failure(method: Method, context: Context, code: Code, reason: str, seconds: float) -> None:
     level = logging.WARNING if code in _LOUD_CODES else logging.DEBUG
     if _log.isEnabledFor(level):
         caller = CALLER.get(None)
         whose = f" for {caller.tenant}/{caller.principal}" if caller else ""
+        whose += _request_id(context)
         _log.log(level, "%s%s ended with %s (%s) after %.6f s", method.path, whose, code.name, reason, seconds)
+
+
+def _request_id(context: Context) -> str:
+    """What the caller, or the REST shim in front, calls this request; a caller's text, so it is cut and escaped."""
+    for key, value in context.invocation_metadata() or ():
+        if key == REQUEST_ID_KEY and isinstance(value, str):
+            return f" (request {ascii(value[:REQUEST_ID_LENGTH_MAX])[1:-1]})"
+    return ""
