@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -15,9 +15,12 @@ from ingest.v1 import job_service_pb2 as pb
 from ingest.v1 import queue_service_pb2 as queues
 from ingest_server.auth.interface import Authenticator, PeerCertificate
 from ingest_server.domain.caller import Caller
+from ingest_server.domain.clock import SystemClock
 from ingest_server.domain.errors import Code, Denied, InternalError
 from ingest_server.store.records import JobPage
 from ingest_server.wire.calls import Method
+from ingest_server.wire.interceptors.call_record import CallRecord
+from ingest_server.wire.interceptors.crash_barrier import CrashBarrier
 from ingest_server.wire.limits import LiveConfiguration, SpecDefaults, WireLimits
 from ingest_server.wire.server import WireServer
 from ingest_server.wire.transport import Listener
@@ -69,6 +72,23 @@ async def served(**parts: Any) -> AsyncIterator[Running]:
 
 
 # ---------------------------------------------------------------------------------------------------------------------- barrier
+
+
+async def test_a_caller_that_vanishes_in_the_middle_of_a_write_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    class NotYetDone:
+        def done(self) -> bool:
+            return False
+
+    async def write(_request: Any, _context: Any) -> bytes | None:
+        raise grpc.aio.InternalError("a write found the call ended")
+
+    recorder = Recorder()
+    method = Method("ingest.v1.JobService", "WatchJobs", response_streaming=True)
+    guarded = CrashBarrier().wrap(method, CallRecord(recorder, SystemClock()).wrap(method, write))
+    with caplog.at_level(logging.WARNING), pytest.raises(asyncio.CancelledError):
+        await guarded(None, cast("Any", NotYetDone()))
+    assert [code for _, code, _ in recorder.ended] == ["CANCELLED"]
+    assert not caplog.records
 
 
 async def test_an_unexpected_exception_shows_an_id_and_nothing_else(running: Running, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from typing import Any, Protocol
 
+import grpc
+
 from ingest_server.domain.clock import Clock
 from ingest_server.domain.errors import Code, IngestError
 from ingest_server.wire.calls import CALLER, Behaviour, Context, Method
@@ -66,7 +68,7 @@ class CallRecord:
             code, reason = Code.OK, ""
             try:
                 return await inner(request, context)
-            except asyncio.CancelledError:
+            except (asyncio.CancelledError, grpc.aio.InternalError):  # the latter: a write found the caller gone
                 code, reason = Code.CANCELLED, "CALL_CANCELLED"
                 raise
             except IngestError as error:

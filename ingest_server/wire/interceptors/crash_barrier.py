@@ -45,8 +45,9 @@ class CrashBarrier:
             except IngestError as error:
                 await self._abort(context, error)
             except Exception as cause:
-                if context.done():
-                    # The caller vanished while we wrote to it: nobody is left to tell, and nothing is wrong here.
+                if context.done() or isinstance(cause, grpc.aio.InternalError):
+                    # The caller vanished while we wrote to it: nobody is left to tell, and nothing is wrong here. gRPC's own
+                    # error comes when a write finds the call ended, at times before the context knows that it has.
                     _log.debug("%s: ended after its caller had gone: %r", method.path, cause)
                     raise asyncio.CancelledError from cause
                 await self._abort(context, self._hidden(method, cause))
