@@ -194,6 +194,8 @@ class RouteTable:
     def allowed(self, path: str) -> tuple[str, ...]:
         """HTTP methods that have a route for this path, sorted; empty: the path is unknown."""
         parts = path[1:].split("/")
+        if any(parts[-1] == ":" + verb for tree in self._trees.values() for verb in tree.verbs):
+            return ()  # a verb of nothing is no path, whatever a variable would take
         return tuple(sorted(verb for verb, tree in self._trees.items() if tree.find(parts) is not None))
 
 

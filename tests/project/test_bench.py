@@ -54,6 +54,18 @@ def test_a_quick_run_prints_a_table_and_writes_what_it_measured(tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_unary_calls_over_http_are_measured_beside_a_route_written_by_hand(tmp_path: Path) -> None:
+    output = tmp_path / "figures.json"
+    ended = run("--quick", "--rounds", "1", "--data-dir", str(tmp_path / "data"), "--output", str(output), "rest-unary")
+    assert ended.returncode == 0, ended.stderr
+    figures = {figure["name"]: figure for figure in json.loads(output.read_text())["figures"]}
+    for name in ("rest.get.cpu", "rest.submit.cpu"):
+        assert figures[name]["ours"]["median"] > 0
+        assert figures[name]["ceiling"]["median"] > 0
+    assert "without Envoy" in ended.stderr or {"rest.get.core", "rest.submit.core"} <= figures.keys()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -73,6 +73,7 @@ def test_where_two_rules_match_the_later_one_wins_however_they_are_written() -> 
 def test_a_segment_that_is_only_a_verb_matches_nothing() -> None:
     table = RouteTable(SERVICES)
     assert table.match("GET", "/v1/jobs/:fetch") is None
+    assert table.allowed("/v1/jobs/:fetch") == table.allowed("/v1/jobs/:submit") == ()
     match = table.match("GET", "/v1/jobs/:unknown")
     assert match is not None
     assert match.bindings == {"job_id": ":unknown"}
