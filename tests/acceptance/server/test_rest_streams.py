@@ -7,13 +7,16 @@ import base64
 import hashlib
 import json
 import re
+import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
 import websockets
 
+from ingest_client import Client, JobSpec, echo
 from tests.acceptance.server.conftest import StartServer
 from tests.acceptance.server.server_process import ServerProcess
 
@@ -201,3 +204,20 @@ async def test_a_websocket_that_is_left_ends_the_stream_at_the_server(http: http
     async with asyncio.timeout(SOON):
         while await level(http, "ingest_watch_streams") or await level(http, "ingest_rest_streams"):
             pass
+
+
+@pytest.mark.slow
+async def test_readers_that_do_not_read_cost_the_shim_nothing(http: httpx.AsyncClient, server: ServerProcess) -> None:
+    (shim,) = [each for each in server.processes() if "ingest_server.rest.supervised" in " ".join(each.cmdline())]
+    batch_id = str(uuid.uuid4())
+    query = {"batch_id": batch_id, "allow_missing_batch": "true", "view": "JOB_VIEW_FULL"}
+    async with AsyncExitStack() as stack, Client(server.address) as client:
+        for headers in (EVENTS, {}):
+            stream = await stack.enter_async_context(http.stream("GET", "/v1/jobs:watch", params=query, headers=headers))
+            assert stream.status_code == 200  # and nothing more is read from it
+        before = shim.memory_info().rss
+        for _ in range(20):
+            batch = await client.submit([JobSpec(b"x" * 150_000, echo()) for _ in range(10)], batch_id=batch_id)
+            await client.wait(batch)
+        assert await level(http, "ingest_rest_streams") == 2
+        assert shim.memory_info().rss - before < 16 * 1024 * 1024, "each of the two streams has 30 MB to tell, 40 MB as base64"
