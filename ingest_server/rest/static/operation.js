@@ -25,7 +25,7 @@ export function operationArticle(entry, context) {
       el("h3", {}, el("a", { href: `#${operation.operationId}`, class: "anchor" }, operation.summary)),
       el("p", { class: "route" }, verb(method), pathOf(path)),
       repeats
-        ? el("p", {}, "Another way to call ", el("a", { href: `#${repeats.operationId}` }, repeats.summary), "; the same in all else.")
+        ? el("p", {}, "Another way to call ", el("a", { href: `#${repeats.operationId}` }, repeats.summary), ".")
         : markdown(operation.description),
       operation["x-rpc"] ? el("p", { class: "quiet rpc" }, "RPC ", el("code", {}, operation["x-rpc"])) : null,
       parameters(operation, context.components),
