@@ -13,7 +13,6 @@ wherever a rule says that the body is the whole request.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import re
@@ -30,6 +29,7 @@ from ingest_server.rest.query import read_pairs
 from ingest_server.rest.routes import Route
 from ingest_server.rest.spool import Spools
 from ingest_server.rest.transcode import write_response
+from ingest_server.rest.upstream_writes import early_end, end_messages, send_message
 
 PIECE_BYTES_MIN = 64 * 1024
 PIECE_BYTES_MAX = 1024 * 1024
@@ -121,11 +121,11 @@ class Upload:
             sending = True
             async for message in self._messages(pieces, sha256, offset):
                 if sending:
-                    sending = await _write(call, message.SerializeToString())
+                    sending = await send_message(call, message.SerializeToString())
                     if not sending:
-                        await _raise_if_refused(call)
+                        await early_end(call)
             if sending:
-                await call.done_writing()
+                await end_messages(call)
             answer = await call
         except grpc.aio.AioRpcError as error:
             failure = from_rpc(error)
@@ -150,22 +150,6 @@ class Upload:
                 offset += len(data)
                 sha256 = ""
         yield make(sha256=sha256, offset_bytes=offset, data=bytes(held), finish=True)
-
-
-async def _write(call: grpc.aio.StreamUnaryCall[bytes, bytes], message: bytes) -> bool:
-    """Send a message. Answers False if the server takes no more, because it has answered or refused."""
-    if call.done():
-        return False
-    try:
-        await call.write(message)
-    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        return False
-    return True
-
-
-async def _raise_if_refused(call: grpc.aio.StreamUnaryCall[bytes, bytes]) -> None:
-    if await call.code() is not grpc.StatusCode.OK:
-        await call  # raises
 
 
 def _query(exchange: Exchange) -> dict[str, str]:

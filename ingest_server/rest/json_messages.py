@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import grpc
 from google.protobuf.message import Message
 
@@ -13,6 +11,7 @@ from ingest_server.rest.json_splitter import json_values
 from ingest_server.rest.metadata import response_headers
 from ingest_server.rest.routes import Route
 from ingest_server.rest.transcode import read_request, write_response
+from ingest_server.rest.upstream_writes import early_end, end_messages, send_message
 
 
 def read_stream_request(exchange: Exchange, body: bytes) -> Message:
@@ -32,14 +31,11 @@ async def send_values(exchange: Exchange, route: Route) -> None:
     call = exchange.upstream.client_stream(route.full_method, None, exchange.metadata.pairs, exchange.metadata.timeout_seconds)
     try:
         async for value in json_values(exchange.chunks(), exchange.options.body_bytes_max):
-            if call.done():
+            if not await send_message(call, read_stream_request(exchange, value).SerializeToString()):
+                await early_end(call)
                 break
-            try:
-                await call.write(read_stream_request(exchange, value).SerializeToString())
-            except asyncio.InvalidStateError:
-                break  # the server has answered already
         else:
-            await call.done_writing()
+            await end_messages(call)
         answer = await call
     except grpc.aio.AioRpcError as error:
         raise from_rpc(error) from None

@@ -36,6 +36,7 @@ from ingest_server.rest.routes import Route
 from ingest_server.rest.stream_frames import FrameCache
 from ingest_server.rest.stream_session import End, Session, Sessions
 from ingest_server.rest.transcode import write_message, write_response
+from ingest_server.rest.upstream_writes import end_messages, send_message
 
 SUBPROTOCOL = "ingest.v1.json"
 BEARER = "bearer."
@@ -179,16 +180,16 @@ class _Connection:
         """Read requests until the empty message. A wrong one, or the client's end, cancels the call, which wakes its reader."""
         try:
             while (body := await self._next_request()) is not None:
-                await call.write(read_stream_request(self._exchange, body).SerializeToString())
-            await call.done_writing()
+                if not await send_message(call, read_stream_request(self._exchange, body).SerializeToString()):
+                    break  # the server has answered, which the reader of its answers sees
+            else:
+                await end_messages(call)
             await self._watch()
         except RestError as error:
             failed.append(error)
             call.cancel()
         except _Gone:
             self._session.end(End.GONE)
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            await self._watch()  # the server has answered, which the reader of its answers sees
 
     async def _pass_on(self, call: Any) -> None:
         """Send every message of the server as a frame. Raises RestError for how it failed."""

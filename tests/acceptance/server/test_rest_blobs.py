@@ -86,6 +86,14 @@ async def test_bad_uploads_are_refused_with_the_reason(
     assert answer.json()["details"][0]["@type"] == "type.googleapis.com/google.rpc.ErrorInfo"
 
 
+@pytest.mark.slow
+async def test_an_early_refusal_is_told_however_it_meets_the_bytes(http: httpx.AsyncClient) -> None:
+    params, content = {"sha256": "0" * 63}, os.urandom(MIB)
+    answers = [await http.put("/v1/blobs", params=params, content=content[: number * 9_999]) for number in range(100)]
+    assert {answer.status_code for answer in answers} == {400}, {answer.text for answer in answers}
+    assert all("sha256" in answer.json()["message"] for answer in answers)
+
+
 async def committed_bytes(http: httpx.AsyncClient, sha256: str) -> int:
     """What the server has of a blob; 0 where it does not know it."""
     answer = await http.get(f"/v1/blobs/{sha256}/metadata")
