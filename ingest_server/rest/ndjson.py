@@ -43,7 +43,9 @@ async def send_lines(
         while (raw := await next_message(call)) is not None:
             if not exchange.started:
                 await _start(exchange, call)
-            await exchange.body(frames.frame(route, raw).line(), more=True)
+            line = frames.frame(route, raw).line()
+            del raw  # a slow reader holds one copy of a message, not two
+            await exchange.body(line, more=True)
         failure = from_rpc_status(await call.code(), await call.details(), await call.trailing_metadata())
     except grpc.aio.AioRpcError as error:
         failure = from_rpc(error)

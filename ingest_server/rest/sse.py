@@ -31,7 +31,7 @@ from ingest_server.rest.exchange import ClientGone, Exchange
 from ingest_server.rest.metadata import response_headers
 from ingest_server.rest.ndjson import draining, from_rpc_status
 from ingest_server.rest.routes import Route
-from ingest_server.rest.stream_frames import CLOSE_EVENT, TOKEN_FIELD, Frame, FrameCache, is_resumable
+from ingest_server.rest.stream_frames import CLOSE_EVENT, TOKEN_FIELD, FrameCache, is_resumable
 from ingest_server.rest.stream_session import End, Session, next_message
 from ingest_server.rest.transcode import write_message
 
@@ -127,13 +127,15 @@ class EventStream:
             ClientGone: nobody reads any more.
         """
         beat = asyncio.create_task(self._stay_alive())
-        last: Frame | None = None
+        moved = False
         try:
             while (raw := await self._read()) is not None:
-                last = frames.frame(self._route, raw)
-                if last.silent and self._resumed and not self._exchange.started:
+                frame = frames.frame(self._route, raw)
+                if frame.silent and self._resumed and not self._exchange.started:
                     continue  # perhaps the stream is over, which only an answer that has not begun can tell
-                await self._send(last.server_sent_event())
+                moved, event = frame.event == CLOSE_EVENT, frame.server_sent_event()
+                del raw, frame  # a slow reader holds one copy of a message, not three
+                await self._send(event)
             code = await self._call.code()
             failure = from_rpc_status(code, await self._call.details(), await self._call.trailing_metadata())
         except grpc.aio.AioRpcError as error:
@@ -144,7 +146,7 @@ class EventStream:
             failure = draining()
         finally:
             beat.cancel()
-        await self._finish(failure, last)
+        await self._finish(failure, moved)
 
     async def _read(self) -> bytes | None:
         """The next message. If the first to tell does not come soon, the answer is begun without it."""
@@ -176,10 +178,9 @@ class EventStream:
     def _retry(seconds: float) -> bytes:
         return b"retry: %d\n\n" % round(seconds * 1_000)
 
-    async def _finish(self, failure: RestError | None, last: Frame | None) -> None:
+    async def _finish(self, failure: RestError | None, moved: bool) -> None:
         """End the answer in the way that makes a browser do what is right: see the module's first lines."""
         exchange = self._exchange
-        moved = last is not None and last.event == CLOSE_EVENT
         passing = failure is not None and failure.status.code in PASSING
         if not exchange.started:
             if failure is not None and not passing:

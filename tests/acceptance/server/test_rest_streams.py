@@ -216,8 +216,10 @@ async def test_readers_that_do_not_read_cost_the_shim_nothing(http: httpx.AsyncC
             stream = await stack.enter_async_context(http.stream("GET", "/v1/jobs:watch", params=query, headers=headers))
             assert stream.status_code == 200  # and nothing more is read from it
         before = shim.memory_info().rss
-        for _ in range(20):
+        for _ in range(40):
             batch = await client.submit([JobSpec(b"x" * 150_000, echo()) for _ in range(10)], batch_id=batch_id)
             await client.wait(batch)
         assert await level(http, "ingest_rest_streams") == 2
-        assert shim.memory_info().rss - before < 16 * 1024 * 1024, "each of the two streams has 30 MB to tell, 40 MB as base64"
+        # Each stream has 60 MB to tell, 80 as base64. It may hold one message, of 3 MiB at most and 4 as base64, with what the
+        # transport has of it and what making it took.
+        assert shim.memory_info().rss - before < 32 * 1024 * 1024
