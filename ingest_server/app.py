@@ -213,7 +213,9 @@ class App:
             on_lost=lambda: self._lifecycle.fail(store_lost()),
             **store_limits(settings),
         )
-        self._hub = EventHub(clock, buffer_events_max=settings.watch_buffer_events_max)
+        self._hub = EventHub(
+            clock, buffer_events_max=settings.watch_buffer_events_max, buffer_bytes_max=settings.watch_buffer_bytes_max
+        )
         self._counts = LiveCounts(self._store, self._quotas, JobCounter(self._metrics))
         self._queues = QueueTable(self._store)
         self._store.subscribe(self._hub.on_changes)

@@ -224,6 +224,9 @@ class Settings(RestFields):
     watch_buffer_events_max: int = setting(
         10_000, "Events that wait for one slow watcher; beyond it gets snapshots instead.", least=100, most=1_000_000
     )
+    watch_buffer_bytes_max: int = setting(
+        32 * MIB, "The same by the outputs and failures that these events carry.", least=64 * KIB, most=GIB
+    )
     watch_message_events_max: int = setting(1_000, "Events in one message of a watch.", least=1, most=10_000)
     watch_age_seconds_max: float = setting(
         HOUR_SECONDS, "A watch stream is closed after this, with its token, so that load can move.", least=1, most=DAY_SECONDS

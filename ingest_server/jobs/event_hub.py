@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import TypeVar
 
 from ingest_server.domain.clock import Clock
 from ingest_server.domain.job import FIRST_TERMINAL_STATE, JobState
+from ingest_server.jobs.watcher import Watcher, WatchEvent
 from ingest_server.store.records import Changes, Event, GroupKey
 
 PULSE_SECONDS = 0.1
@@ -26,131 +26,19 @@ _NOBODY: Sequence[Watcher] = ()
 _RUNNING, _CANCELLING = int(JobState.RUNNING), int(JobState.CANCELLING)
 
 
-class WatchEvent:
-    """One change of one job, as watchers see it. The two encodings belong to the wire layer: it serializes an event once for all
-    its watchers. `seq` and `group` are for selecting; `revision` 0 marks progress."""
-
-    __slots__ = (
-        "attempt",
-        "batch",
-        "encoded_basic",
-        "encoded_full",
-        "failure",
-        "group",
-        "job_id",
-        "output",
-        "position",
-        "progress",
-        "revision",
-        "seq",
-        "snapshot",
-        "state",
-        "time_us",
-    )
-
-    def __init__(
-        self,
-        position: int,
-        seq: int,
-        job_id: bytes,
-        group: int,
-        batch: int,
-        state: int,
-        attempt: int,
-        time_us: int,
-        output: bytes = b"",
-        failure: bytes = b"",
-        progress: bytes = b"",
-        *,
-        revision: int = 0,
-        snapshot: bool = False,
-    ) -> None:
-        self.position = position
-        self.seq = seq
-        self.job_id = job_id
-        self.group = group
-        self.batch = batch
-        self.state = state
-        self.attempt = attempt
-        self.time_us = time_us
-        self.output = output
-        self.failure = failure
-        self.progress = progress
-        self.revision = revision
-        self.snapshot = snapshot
-        self.encoded_basic = b""
-        self.encoded_full = b""
-
-
-class Watcher:
-    """A bounded buffer of events for one reader.
-
-    Attributes:
-        buffer: events not read yet, in order.
-        progress: newest progress by job, not read yet.
-        overflowed: the buffer was full and was emptied: the reader must look at the present state.
-        start: position of the log after which events are gathered.
-        closing: why the reader has to end; "" while it need not.
-        beat_due: the reader was woken by its heartbeat time.
-    """
-
-    __slots__ = (
-        "_events_max",
-        "beat_due",
-        "beat_ticket",
-        "buffer",
-        "closing",
-        "overflowed",
-        "progress",
-        "start",
-        "terminal_only",
-        "wake",
-    )
-
-    def __init__(self, start: int, *, events_max: int, terminal_only: bool) -> None:
-        self.buffer: deque[WatchEvent] = deque()
-        self.progress: dict[int, WatchEvent] = {}
-        self.overflowed = False
-        self.start = start
-        self.closing = ""
-        self.terminal_only = terminal_only
-        self.wake = asyncio.Event()
-        self.beat_due = False
-        self.beat_ticket = 0
-        self._events_max = events_max
-
-    def offer(self, event: WatchEvent) -> None:
-        """Take an event; on overflow drop all and say so."""
-        if self.overflowed:
-            return
-        if len(self.buffer) >= self._events_max:
-            self.buffer.clear()
-            self.overflowed = True
-        else:
-            self.buffer.append(event)
-
-    def take(self) -> list[WatchEvent]:
-        """Take out everything that waits."""
-        events = list(self.buffer)
-        self.buffer.clear()
-        if self.progress:
-            ended = {event.seq for event in events if event.state >= FIRST_TERMINAL_STATE}
-            events.extend(event for seq, event in self.progress.items() if seq not in ended)
-            self.progress.clear()
-        return events
-
-
 class EventHub:
     """All watchers, by batch, by job and by tenant.
 
     Args:
         clock: for the pulse.
         buffer_events_max: events one watcher may leave unread before it gets the present state instead.
+        buffer_bytes_max: the same by their outputs and failures.
     """
 
-    def __init__(self, clock: Clock, *, buffer_events_max: int) -> None:
+    def __init__(self, clock: Clock, *, buffer_events_max: int, buffer_bytes_max: int = 32 << 20) -> None:
         self._clock = clock
         self._buffer_events_max = buffer_events_max
+        self._buffer_bytes_max = buffer_bytes_max
         self._by_batch: dict[int, list[Watcher]] = {}
         self._by_job: dict[bytes, list[Watcher]] = {}
         self._by_tenant: dict[str, list[Watcher]] = {}
@@ -175,7 +63,12 @@ class EventHub:
         terminal_only: bool,
     ) -> Watcher:
         """Begin to gather events of what is named. End it with `unwatch`, with the same selection."""
-        watcher = Watcher(self.position, events_max=self._buffer_events_max, terminal_only=terminal_only)
+        watcher = Watcher(
+            self.position,
+            events_max=self._buffer_events_max,
+            bytes_max=self._buffer_bytes_max,
+            terminal_only=terminal_only,
+        )
         for batch in batches:
             self._by_batch.setdefault(batch, []).append(watcher)
         for job_id in job_ids:

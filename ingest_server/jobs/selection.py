@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from ingest_server.domain.errors import NotFound, Reason
 from ingest_server.domain.ids import uuid_text
 from ingest_server.jobs.batch_names import BatchNames
-from ingest_server.jobs.event_hub import EventHub, Watcher, WatchEvent
+from ingest_server.jobs.event_hub import EventHub
+from ingest_server.jobs.watcher import Watcher, WatchEvent
 from ingest_server.store.interface import JobStore
 from ingest_server.store.records import Event, JobQuery, JobRow, SubmitBatch
 

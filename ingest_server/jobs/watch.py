@@ -16,8 +16,9 @@ from ingest_server.domain.clock import Clock
 from ingest_server.domain.errors import Code, Exhausted, IngestError, InvalidRequest, Reason
 from ingest_server.domain.job import FIRST_TERMINAL_STATE, TERMINAL_STATES, JobState
 from ingest_server.jobs.batch_names import BatchNames
-from ingest_server.jobs.event_hub import EventHub, Watcher, WatchEvent
+from ingest_server.jobs.event_hub import EventHub
 from ingest_server.jobs.selection import ResolvedSelection, Selection
+from ingest_server.jobs.watcher import Watcher, WatchEvent
 from ingest_server.store.interface import JobStore
 from ingest_server.store.records import Detail, JobQuery, JobRow
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from google.rpc.status_pb2 import Status
 
 from ingest_server.domain.errors import Code, Reason, Unavailable
-from ingest_server.jobs.event_hub import WatchEvent
 from ingest_server.jobs.watch import WatchBatch
+from ingest_server.jobs.watcher import WatchEvent
 from ingest_server.wire.encoding import bytes_field, text_field, varint, varint_field
 from ingest_server.wire.status import status_of_error, status_of_failure
 from ingest_server.wire.times import MICROSECONDS

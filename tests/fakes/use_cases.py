@@ -14,13 +14,13 @@ from ingest_server.domain.caller import Caller
 from ingest_server.domain.job import JobState
 from ingest_server.engines.interface import HandlerDescription, WorkerDescription
 from ingest_server.jobs.blobs import BlobStat, Download
-from ingest_server.jobs.event_hub import WatchEvent
 from ingest_server.jobs.fetch import FetchPage
 from ingest_server.jobs.queues import QueueView
 from ingest_server.jobs.server import LatencySummary, Load, ServerInfo, ServerLimits, ServerStats
 from ingest_server.jobs.submit import SubmitCommand
 from ingest_server.jobs.use_cases import UseCases
 from ingest_server.jobs.watch import WatchBatch
+from ingest_server.jobs.watcher import WatchEvent
 from ingest_server.store.outbox import DeliveryPage
 from ingest_server.store.records import JobPage, JobRow, QueueRow, SubmitAnswer
 

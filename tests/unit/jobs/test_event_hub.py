@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from ingest_server.domain.job import JobState
-from ingest_server.jobs.event_hub import EventHub, TerminalWait, Watcher
+from ingest_server.jobs.event_hub import EventHub, TerminalWait
+from ingest_server.jobs.watcher import Watcher
 from ingest_server.store.records import Changes, Event
 from tests.fakes.clock import FakeClock
 
@@ -105,6 +106,17 @@ async def test_progress_waits_for_the_pulse(hub: EventHub) -> None:
     assert not watcher.wake.is_set()
     hub.pulse()
     assert watcher.wake.is_set()
+
+
+def test_outputs_that_nobody_reads_are_bounded_by_their_bytes() -> None:
+    hub = EventHub(FakeClock(), buffer_events_max=100, buffer_bytes_max=10)
+    slow, fast = hub.watch(batches=[1], terminal_only=True), hub.watch(batches=[1], terminal_only=True)
+    for position, output in ((1, b"x" * 50), (2, b""), (3, b"y")):  # the first alone is taken, whatever its size
+        hub.on_changes(changes(event(position, JobState.SUCCEEDED), details={position: (output, b"")}))
+        assert [each.output for each in fast.take()] == [output]
+        assert not fast.overflowed
+    assert slow.overflowed
+    assert slow.take() == []
 
 
 async def test_a_beat_comes_once_and_in_time() -> None:

@@ -13,9 +13,9 @@ from ingest_server.domain.caller import Caller
 from ingest_server.domain.errors import Exhausted, IngestError, NotFound, Reason
 from ingest_server.domain.job import JobState
 from ingest_server.jobs.batch_names import BatchNames
-from ingest_server.jobs.event_hub import WatchEvent
 from ingest_server.jobs.selection import Selection
 from ingest_server.jobs.watch import WatchBatch, WatchJobs, WatchLimits
+from ingest_server.jobs.watcher import WatchEvent
 from ingest_server.store.records import JobQuery
 from tests.fakes.scheduler_rig import TENANT, Rig, scheduler_rig
 
