@@ -11,6 +11,7 @@ from ingest_server.handlers.interface import Context, HandlerFailure, Output
 from ingest_server.handlers.reader import ReadOptions, load_all, reader_for, supported_media_types
 from ingest_server.handlers.results import DOCUMENT_MEDIA_TYPE
 from ingest_server.handlers.source import Source
+from ingest_server.handlers.unwrap import unwrapped
 
 PAGE_MAX = 2**31 - 1
 """Largest page number that fits the field."""
@@ -57,12 +58,13 @@ def extract(context: Context, options: ExtractOptions) -> Output:
             code=Code.INVALID_ARGUMENT,
             retryable=False,
         )
-    source = Source(context.input)
-    decision = source.media_type
-    reader = reader_for(decision.media_type)
-    document = reader.read_serialized(source, ReadOptions(options.password, options.first_page, options.last_page), context)
+    given = Source(context.input)
+    with unwrapped(given, context) as (source, wrappers):
+        decision = source.media_type
+        reader = reader_for(decision.media_type)
+        document = reader.read_serialized(source, ReadOptions(options.password, options.first_page, options.last_page), context)
     about = document_pb2.Document(
-        media_type=decision.media_type, media_type_source=decision.source, sha256=source.sha256()
+        media_type=decision.media_type, media_type_source=decision.source, sha256=given.sha256(), wrappers=wrappers
     ).SerializeToString()
     # Messages one behind the other are one message.
     return Output(data=about + document, media_type=DOCUMENT_MEDIA_TYPE)

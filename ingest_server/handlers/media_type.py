@@ -23,6 +23,9 @@ _ALIASES = {
     "text/x-markdown": "text/markdown",
     "application/xhtml+xml": "text/html",
     "text/xhtml": "text/html",
+    "application/x-gzip": "application/gzip",
+    "application/x-zstd": "application/zstd",
+    "image/jpg": "image/jpeg",
 }
 
 _STRONG = (
@@ -36,6 +39,7 @@ _STRONG = (
     (b"{\\rtf", "application/rtf"),
     (b"%!PS", "application/postscript"),
     (b"\x1f\x8b\x08", "application/gzip"),
+    (b"\x28\xb5\x2f\xfd", "application/zstd"),
     (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
     (b"\x7fELF", "application/x-executable"),
 )

@@ -13,6 +13,7 @@ from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Reason
 from ingest_server.handlers.interface import Context, HandlerFailure
 from ingest_server.handlers.source import Source
+from ingest_server.handlers.unwrap import WRAPPERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,8 @@ _made: dict[str, DocumentReader] = {}
 
 
 def supported_media_types() -> tuple[str, ...]:
-    """Media types that can be read, sorted."""
-    return tuple(sorted(_READERS))
+    """Media types that can be read, sorted; those of wrappers around them too."""
+    return tuple(sorted((*_READERS, *WRAPPERS)))
 
 
 def reader_for(media_type: str) -> DocumentReader:

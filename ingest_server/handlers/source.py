@@ -19,6 +19,7 @@ class Source:
 
     Attributes:
         name: as the client named it.
+        declared: media type as the client declared it.
         size_bytes: of the document.
         media_type: what it is, and what decided that.
     """
@@ -37,6 +38,7 @@ class Source:
         self._data: bytes | None = None
         self._digest = ""
         self.name = document.name
+        self.declared = document.media_type
         self.size_bytes = document.size_bytes
         if self.size_bytes <= whole_bytes_max:
             self._data = document.read()

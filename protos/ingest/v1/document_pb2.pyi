@@ -129,7 +129,7 @@ class DocumentIssue(_message.Message):
     def __init__(self, page: _Optional[int] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Document(_message.Message):
-    __slots__ = ("title", "authors", "page_count", "language", "media_type", "sha256", "create_time", "elements", "chunks", "issues", "media_type_source")
+    __slots__ = ("title", "authors", "page_count", "language", "media_type", "sha256", "create_time", "elements", "chunks", "issues", "media_type_source", "wrappers")
     TITLE_FIELD_NUMBER: _ClassVar[int]
     AUTHORS_FIELD_NUMBER: _ClassVar[int]
     PAGE_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -141,6 +141,7 @@ class Document(_message.Message):
     CHUNKS_FIELD_NUMBER: _ClassVar[int]
     ISSUES_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_SOURCE_FIELD_NUMBER: _ClassVar[int]
+    WRAPPERS_FIELD_NUMBER: _ClassVar[int]
     title: str
     authors: _containers.RepeatedScalarFieldContainer[str]
     page_count: int
@@ -152,4 +153,5 @@ class Document(_message.Message):
     chunks: _containers.RepeatedCompositeFieldContainer[Chunk]
     issues: _containers.RepeatedCompositeFieldContainer[DocumentIssue]
     media_type_source: str
-    def __init__(self, title: _Optional[str] = ..., authors: _Optional[_Iterable[str]] = ..., page_count: _Optional[int] = ..., language: _Optional[str] = ..., media_type: _Optional[str] = ..., sha256: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., elements: _Optional[_Iterable[_Union[Element, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunk, _Mapping]]] = ..., issues: _Optional[_Iterable[_Union[DocumentIssue, _Mapping]]] = ..., media_type_source: _Optional[str] = ...) -> None: ...
+    wrappers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, title: _Optional[str] = ..., authors: _Optional[_Iterable[str]] = ..., page_count: _Optional[int] = ..., language: _Optional[str] = ..., media_type: _Optional[str] = ..., sha256: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., elements: _Optional[_Iterable[_Union[Element, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunk, _Mapping]]] = ..., issues: _Optional[_Iterable[_Union[DocumentIssue, _Mapping]]] = ..., media_type_source: _Optional[str] = ..., wrappers: _Optional[_Iterable[str]] = ...) -> None: ...
