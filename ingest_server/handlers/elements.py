@@ -11,6 +11,7 @@ HEADING = document_pb2.TEXT_ROLE_HEADING
 LIST_ITEM = document_pb2.TEXT_ROLE_LIST_ITEM
 CODE = document_pb2.TEXT_ROLE_CODE
 QUOTE = document_pb2.TEXT_ROLE_QUOTE
+NOTE = document_pb2.TEXT_ROLE_NOTE
 
 HEADING_LEVEL_MAX = 6
 """As in HTML and Markdown; deeper headings are given this level."""
@@ -56,9 +57,9 @@ class ElementBuilder:
             element.heading_level = level if level < HEADING_LEVEL_MAX else HEADING_LEVEL_MAX
         return element
 
-    def table(self, rows: int, columns: int, cells: Sequence[Cell], *, caption: str = "") -> document_pb2.Element:
-        """Add a table of `rows` × `columns` with `cells` in reading order."""
-        element = self._add(0)
+    def table(self, rows: int, columns: int, cells: Sequence[Cell], *, caption: str = "", page: int = 0) -> document_pb2.Element:
+        """Add a table of `rows` × `columns` with `cells` in reading order, on `page` (0 where there are no pages)."""
+        element = self._add(page)
         table = element.table
         table.rows, table.columns, table.caption = rows, columns, caption
         for row, column, row_span, column_span, text, header in cells:
@@ -67,9 +68,9 @@ class ElementBuilder:
             cell.text, cell.header = text, header
         return element
 
-    def image(self, alt_text: str) -> document_pb2.Element:
-        """Add a picture of which only the alternative text is known."""
-        element = self._add(0)
+    def image(self, alt_text: str, *, page: int = 0) -> document_pb2.Element:
+        """Add a picture of which only the alternative text is known, on `page` (0 where there are no pages)."""
+        element = self._add(page)
         element.image.alt_text = alt_text
         return element
 

@@ -2,8 +2,9 @@
 
 Signatures are those of the WHATWG MIME Sniffing Standard and of the formats' own specifications. A signature is *strong* (nothing
 else begins like this) or a *container* (ZIP, OLE, XML: many types share it). A strong signature wins over everything, so an HTML
-error page that was saved as "report.pdf" is read as HTML. A container is refined by the declared type or the name. Bytes that
-merely look like text decide last, because Markdown, CSV and plain text cannot be told apart by looking.
+error page that was saved as "report.pdf" is read as HTML. A container is refined by its own directory where that can be read
+(container_type.py), then by the declared type or the name. Bytes that merely look like text decide last: Markdown, CSV and
+plain text cannot be told apart by looking.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ _NAMES = {
     "text": "text/plain",
     "log": "text/plain",
     "epub": "application/epub+zip",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
 }
 _SYSTEM_NAMES = mimetypes.MimeTypes().types_map[True]
 """The table built into Python; the machine's own mime.types is not read, so that all machines agree."""
@@ -96,20 +99,21 @@ class MediaType:
     charset: str
 
 
-def decide(head: bytes, declared: str, name: str) -> MediaType:
+def decide(head: bytes, declared: str, name: str, inside: str | None = None) -> MediaType:
     """Decide the media type of a document.
 
     Args:
         head: its first bytes, `HEAD_BYTES` of them if there are so many.
         declared: media type as the client declared it, with or without parameters; "" if it did not.
         name: file name as the client gave it; "" if it did not.
+        inside: of a container, what its directory tells: see `container_type.media_type_inside`.
 
     Returns:
         The decision, with what decided it.
     """
     declared_type, charset = parse(declared)
     named_type = _by_name(name)
-    strong, container = _by_content(head)
+    strong, container = _by_content(head, inside)
     if strong:
         return MediaType(strong, "content", charset)
     for candidate, source in ((declared_type, "declared"), (named_type, "name")):
@@ -135,7 +139,7 @@ def parse(declared: str) -> tuple[str, str]:
     return ("" if essence in _GENERIC else essence), charset
 
 
-def _by_content(head: bytes) -> tuple[str, str]:
+def _by_content(head: bytes, inside: str | None) -> tuple[str, str]:
     """Strong type and container type that the bytes show; "" each if they do not."""
     for signature, media_type in _STRONG:
         if head.startswith(signature):
@@ -150,15 +154,16 @@ def _by_content(head: bytes) -> tuple[str, str]:
         return "text/html", ""
     for signature, media_type in _CONTAINERS:
         if text.startswith(signature):
-            return _refine(media_type, text), media_type
+            return inside or _refine(media_type, text, inside), media_type
     return "", ""
 
 
-def _refine(container: str, head: bytes) -> str:
-    """The strong type of a container whose first bytes already tell what it holds; "" if they do not."""
+def _refine(container: str, head: bytes, inside: str | None) -> str:
+    """The strong type of a container whose first bytes already tell what it holds; "" if they do not. Names of folders tell only
+    if the directory is unreadable, so that a document cut off is still known for what it was."""
     if container == "application/zip":
         for part, media_type in _ZIP_PARTS:
-            if part in head:
+            if part in head and (inside is None or part.startswith(b"mimetype")):
                 return media_type
     if container == "application/xml" and _XHTML.search(head):
         return "text/html"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from pathlib import Path
+from typing import BinaryIO
 
+from ingest_server.handlers.container_type import media_type_inside
 from ingest_server.handlers.interface import Input
 from ingest_server.handlers.media_type import HEAD_BYTES, MediaType, decide
 
@@ -47,7 +50,11 @@ class Source:
         else:
             with document.path().open("rb") as file:
                 head = file.read(HEAD_BYTES)
-        self.media_type: MediaType = decide(head, document.media_type, document.name)
+        inside = None
+        if head.startswith((b"PK", b"\xd0\xcf")):
+            with self.open() as file:
+                inside = media_type_inside(file)
+        self.media_type: MediaType = decide(head, document.media_type, document.name, inside)
 
     @property
     def in_memory(self) -> bool:
@@ -59,6 +66,10 @@ class Source:
         if self._data is None:
             self._data = self._input.read()
         return self._data
+
+    def open(self) -> BinaryIO:
+        """The bytes as a file, at its beginning, for formats that are read here and there. The caller closes it."""
+        return io.BytesIO(self._data) if self._data is not None else self.path().open("rb")
 
     def path(self) -> Path:
         """A file with the bytes, read-only, valid until the handler returns."""

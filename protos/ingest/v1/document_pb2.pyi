@@ -15,12 +15,14 @@ class TextRole(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TEXT_ROLE_LIST_ITEM: _ClassVar[TextRole]
     TEXT_ROLE_CODE: _ClassVar[TextRole]
     TEXT_ROLE_QUOTE: _ClassVar[TextRole]
+    TEXT_ROLE_NOTE: _ClassVar[TextRole]
 TEXT_ROLE_UNSPECIFIED: TextRole
 TEXT_ROLE_PARAGRAPH: TextRole
 TEXT_ROLE_HEADING: TextRole
 TEXT_ROLE_LIST_ITEM: TextRole
 TEXT_ROLE_CODE: TextRole
 TEXT_ROLE_QUOTE: TextRole
+TEXT_ROLE_NOTE: TextRole
 
 class BoundingBox(_message.Message):
     __slots__ = ("left", "top", "right", "bottom")
