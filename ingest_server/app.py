@@ -37,7 +37,7 @@ from ingest_server.composition import (
 )
 from ingest_server.domain.address import parse_listen
 from ingest_server.domain.clock import MICROSECONDS_PER_SECOND, SystemClock
-from ingest_server.domain.errors import Reason, Unavailable
+from ingest_server.domain.webhook import SigningKeys
 from ingest_server.engines.local.pool import LocalEngine
 from ingest_server.engines.local.scratch import make_scratch, remove_other_scratch
 from ingest_server.jobs.batch_names import BatchNames
@@ -60,7 +60,7 @@ from ingest_server.jobs.server import Server
 from ingest_server.jobs.submit import SubmitJobs, SubmitLimits
 from ingest_server.jobs.use_cases import UseCases
 from ingest_server.jobs.watch import WatchJobs, WatchLimits
-from ingest_server.lifecycle import Lifecycle
+from ingest_server.lifecycle import Lifecycle, store_lost
 from ingest_server.observability.metrics import Metrics
 from ingest_server.observability.metrics_http import MetricsServer
 from ingest_server.rest_process import RestProcess
@@ -82,14 +82,6 @@ log = logging.getLogger(__name__)
 GARBAGE_THRESHOLDS = (50_000, 50, 100)
 """Of the cyclic garbage collector: what a thousand jobs in flight allocate must not set it off; CPython's 700 would run it in
 every call."""
-
-
-def store_lost() -> Unavailable:
-    """Why the server ends when its store process has."""
-    return Unavailable(
-        "the store process has ended unasked (killed? out of memory?). Start the server again: what was acknowledged is on disk",
-        reason=Reason.STORE_UNAVAILABLE,
-    )
 
 
 class App:
@@ -389,6 +381,7 @@ class App:
                 self.settings = self.settings.with_live_of(settings)
                 configuration.swap(limits=wire_limits(self.settings), defaults=spec_defaults(self.settings))
                 self._quotas.replace(credentials.quotas)
+                self._callbacks.use_keys(SigningKeys(self.settings.callback_secrets))
 
             fixed = changed_fields(self.settings, settings)[1]
             if fixed:

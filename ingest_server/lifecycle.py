@@ -7,6 +7,8 @@ import logging
 import signal
 from collections.abc import Callable
 
+from ingest_server.domain.errors import Reason, Unavailable
+
 log = logging.getLogger(__name__)
 
 
@@ -64,3 +66,11 @@ class Lifecycle:
     async def until_at_once(self) -> None:
         """Return when the server is to end without waiting for running jobs."""
         await self._at_once.wait()
+
+
+def store_lost() -> Unavailable:
+    """Why the server ends when its store process has."""
+    return Unavailable(
+        "the store process has ended unasked (killed? out of memory?). Start the server again: what was acknowledged is on disk",
+        reason=Reason.STORE_UNAVAILABLE,
+    )

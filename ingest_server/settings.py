@@ -160,6 +160,7 @@ class Settings(RestFields):
         (),
         "Keys that sign callbacks: whsec_BASE64 of 24 to 64 bytes, or TENANT:whsec_BASE64. Several sign side by side.",
         secret=True,
+        live=True,
     )
     callback_attempts_max: int = setting(
         40, "Attempts of one delivery: with the waits below more than its time allows.", least=1, most=100

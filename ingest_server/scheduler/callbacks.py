@@ -148,6 +148,10 @@ class CallbackSender:
         """Calls under way."""
         return len(self._running)
 
+    def use_keys(self, keys: SigningKeys) -> None:
+        """Sign with these from the next attempt on."""
+        self._keys = keys
+
     async def drain(self, grace_seconds: float) -> None:
         """Begin no more calls, let those under way end within the grace time, and give up the others: they stay due.
         A second call with less grace cuts the first one short."""

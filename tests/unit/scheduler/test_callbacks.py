@@ -345,3 +345,18 @@ async def test_a_wall_clock_set_forward_is_noticed_within_a_minute() -> None:
         r.clock.jump_wall(3_600)
         await r.clock.advance(61)
         assert len(r.transport.calls) == 2
+
+
+async def test_changed_keys_sign_from_the_next_attempt_on() -> None:
+    other = "whsec_" + "A" * 32
+    async with rig() as parts:
+        await parts.end_job("https://one.example/a")
+        parts.sender.use_keys(SigningKeys([SECRET, other]))
+        await parts.end_job("https://one.example/b")
+        old, new = (headers for _, headers, _ in parts.transport.calls)
+        body = parts.transport.calls[1][2]
+        stamp = int(new["webhook-timestamp"])
+        assert len(old["webhook-signature"].split()) == 1
+        assert new["webhook-signature"].split() == [
+            signature(parse_secret(secret), new["webhook-id"], stamp, body) for secret in (SECRET, other)
+        ]
