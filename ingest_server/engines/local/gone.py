@@ -8,7 +8,7 @@ from ingest_server.domain.clock import Clock
 from ingest_server.engines.interface import Outcome, OutcomeCode
 from ingest_server.engines.local import failures
 from ingest_server.engines.local.child_control import EXIT_CUT_OFF
-from ingest_server.engines.local.endings import Cause
+from ingest_server.engines.local.ending import Cause
 from ingest_server.engines.local.frames import Key
 from ingest_server.engines.local.processes import status_text
 from ingest_server.engines.local.worker_link import WorkerLink

@@ -33,10 +33,10 @@ from ingest_server.engines.interface import (
 from ingest_server.engines.local import failures, orders
 from ingest_server.engines.local.crew import Crew
 from ingest_server.engines.local.dispatch import Dispatcher
-from ingest_server.engines.local.endings import Ladder, conclude
 from ingest_server.engines.local.estimator import Estimator, JobKind
 from ingest_server.engines.local.frames import FrameError, Key, Kind
 from ingest_server.engines.local.gone import outcomes_of_gone
+from ingest_server.engines.local.ladder import Ladder, conclude
 from ingest_server.engines.local.limits import LocalEngineLimits
 from ingest_server.engines.local.sampling import Sampler
 from ingest_server.engines.local.worker_link import WorkerLink

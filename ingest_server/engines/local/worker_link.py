@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest_server.engines.interface import AttemptRow, OutcomeCode
-from ingest_server.engines.local.endings import Ending
+from ingest_server.engines.local.ending import Ending
 from ingest_server.engines.local.frames import FrameError, FrameReader, Key, Kind, pack, unpack
 from ingest_server.engines.local.page import SharedPage
 

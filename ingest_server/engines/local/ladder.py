@@ -11,53 +11,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 from ingest_server.domain.clock import Clock
 from ingest_server.engines.interface import AttemptRow, Outcome, OutcomeCode
-from ingest_server.engines.local import failures
+from ingest_server.engines.local.ending import Cause, Ending
 from ingest_server.engines.local.frames import FrameError, Key, Kind
-
-if TYPE_CHECKING:
-    from ingest_server.engines.local.worker_link import WorkerLink
+from ingest_server.engines.local.worker_link import WorkerLink
 
 _TIMEOUT_US, _DEADLINE_US = itemgetter(6), itemgetter(7)
 LOOK_SECONDS_MIN = 0.001
 """Least time between two looks at a worker's page: the shortest attempt_timeout."""
-
-
-class Cause(Enum):
-    """Why an attempt is to end."""
-
-    CANCEL = "cancel"
-    TIMEOUT = "timeout"
-    DEADLINE = "deadline"
-
-
-@dataclass(slots=True)
-class Ending:
-    """An attempt on the ladder.
-
-    Attributes:
-        cause: why.
-        interrupted: the interrupt has been sent.
-        timer: of the next rung.
-    """
-
-    cause: Cause
-    interrupted: bool = False
-    timer: asyncio.TimerHandle | None = None
-
-    def outcome(self, row: AttemptRow) -> tuple[OutcomeCode, bytes]:
-        """What to say of an attempt that was ended: code and failure."""
-        if self.cause is Cause.CANCEL:
-            return OutcomeCode.CANCELLED, b""
-        if self.cause is Cause.TIMEOUT:
-            return OutcomeCode.TIMED_OUT, failures.timed_out(row[6])
-        return OutcomeCode.EXPIRED, failures.expired()
 
 
 class Ladder:
