@@ -12,6 +12,7 @@ from ingest_client.errors import ErrorReason, IngestClientError, JobError, JobFa
 from ingest_client.handle import JobHandle
 from ingest_client.inputs import Blob, Input
 from ingest_client.models import Batch, Job, JobEvent, JobFilter, JobState, Output, SubmitResult
+from ingest_client.rendering import Format, render
 from ingest_client.result import JobResult
 from ingest_client.specs import Callback, JobSpec, RetryPolicy
 from ingest_client.task import Task, custom, echo, extract
@@ -28,6 +29,7 @@ __all__ = [
     "DeliveryAttempt",
     "DeliveryState",
     "ErrorReason",
+    "Format",
     "IngestClientError",
     "Input",
     "Job",
@@ -51,5 +53,6 @@ __all__ = [
     "echo",
     "errors",
     "extract",
+    "render",
     "task",
 ]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,7 @@ from ingest_client.delivery import Delivery
 from ingest_client.errors import ClientClosed, IngestClientError, JobError
 from ingest_client.handle import JobHandle
 from ingest_client.models import ActionResult, Batch, Counts, Job, JobEvent, JobFilter, JobState, Output, Queue, ServerInfo, Stats
+from ingest_client.rendering import Format
 from ingest_client.result import JobResult
 
 T = TypeVar("T")
@@ -95,6 +96,18 @@ class BlockingResult:
     def text(self) -> str:
         """See `JobResult.text`."""
         return self._thread.call(self._result.text())
+
+    def render(self, form: Format | str, *, page_marks: bool = False, image_links: Mapping[str, str] | None = None) -> str:
+        """See `JobResult.render`."""
+        return self._thread.call(self._result.render(form, page_marks=page_marks, image_links=image_links))
+
+    def markdown(self) -> str:
+        """See `JobResult.markdown`."""
+        return self._thread.call(self._result.markdown())
+
+    def html(self) -> str:
+        """See `JobResult.html`."""
+        return self._thread.call(self._result.html())
 
     def json(self) -> Any:
         """See `JobResult.json`."""

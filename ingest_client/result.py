@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 from ingest.v1 import document_pb2, job_service_pb2
 from ingest_client._blobs import Blobs
 from ingest_client._convert import output_from_proto, state_from_proto
-from ingest_client.document import DOCUMENT_MEDIA_TYPE, document_text
+from ingest_client.document import DOCUMENT_MEDIA_TYPE
 from ingest_client.errors import JobError, JobFailed, job_error_from_status
 from ingest_client.models import JobState, Output
+from ingest_client.rendering import Format, plain_text, render
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +104,41 @@ class JobResult:
             ValueError: it is neither (UnicodeDecodeError is a ValueError).
         """
         if self._succeeded_output().media_type == DOCUMENT_MEDIA_TYPE:
-            return document_text(await self.document())
+            return plain_text(await self.document())
         return (await self.read()).decode()
 
+    async def render(self, form: Format | str, *, page_marks: bool = False, image_links: Mapping[str, str] | None = None) -> str:
+        """The output, a document, as "md", "text", "json" or "html"; see `ingest_client.rendering.render`.
+
+        Raises:
+            ValueError: it is no document, or there is no such format.
+        """
+        return render(await self.document(), form, page_marks=page_marks, image_links=image_links)
+
+    async def markdown(self) -> str:
+        """The output, a document, as Markdown.
+
+        Raises:
+            ValueError: it is no document.
+        """
+        return await self.render(Format.MARKDOWN)
+
+    async def html(self) -> str:
+        """The output, a document, as a page of HTML.
+
+        Raises:
+            ValueError: it is no document.
+        """
+        return await self.render(Format.HTML)
+
     async def json(self) -> Any:
-        """The output parsed as JSON.
+        """The output parsed as JSON; a document in protobuf's mapping.
 
         Raises:
             ValueError: it is none.
         """
+        if self._succeeded_output().media_type == DOCUMENT_MEDIA_TYPE:
+            return json.loads(await self.render(Format.JSON))
         return json.loads(await self.read())
 
     def _succeeded_output(self) -> Output:

@@ -10,8 +10,9 @@ import pytest
 
 from ingest.v1 import document_pb2, job_pb2
 from ingest_client import Client, JobResult, JobSpec, JobState, Output, errors
-from ingest_client.document import DOCUMENT_MEDIA_TYPE, document_text
+from ingest_client.document import DOCUMENT_MEDIA_TYPE
 from ingest_client.errors import JobError, JobFailed
+from ingest_client.rendering import plain_text
 from tests.fakes.job_service import FakeServer, status_of
 
 LARGE = bytes(range(256)) * 40
@@ -155,7 +156,14 @@ async def test_output_is_read_as_what_it_is() -> None:
 
     made = output(DOCUMENT_MEDIA_TYPE, document.SerializeToString())
     assert (await made.document()).title == "t"
-    assert await made.text() == document_text(document) == "Hello\n\na\n\tb c\n\na cat"
+    assert await made.text() == plain_text(document) == "Hello\n\na\n\tb c\n\na cat"
+    assert await made.markdown() == "Hello\n\n|  |  |\n| --- | --- |\n| a |  |\n|  | b<br>c |\n\n[image: a cat]"
+    assert "<p>Hello</p>" in await made.html()
+    assert (await made.json())["title"] == "t"
+    with pytest.raises(ValueError, match="docx"):
+        await made.render("docx")
+    with pytest.raises(ValueError, match="text/plain"):
+        await output("text/plain", b"x").markdown()
     assert await output("application/json", b'{"a": 1}').json() == {"a": 1}
     with pytest.raises(ValueError, match="text/plain"):
         await output("text/plain", b"x").document()
