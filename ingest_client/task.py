@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,15 +30,16 @@ def _frozen(name: str, message: job_pb2.Task) -> Task:
     return Task(name, message.SerializeToString(deterministic=True))
 
 
-def extract(*, password: str = "", first_page: int = 0, last_page: int = 0) -> Task:
+def extract(*, password: str = "", first_page: int = 0, last_page: int = 0, ocr_languages: Sequence[str] = ()) -> Task:
     """Turn a document into structured text.
 
     Args:
         password: for an encrypted document; "" tries the empty one.
         first_page: from 1; 0 means from the start.
         last_page: included; 0 means to the end.
+        ocr_languages: of text in pictures, most frequent first, by tesseract's names such as "eng" and "deu"; empty: "eng".
     """
-    message = job_pb2.ExtractTask(password=password, first_page=first_page, last_page=last_page)
+    message = job_pb2.ExtractTask(password=password, first_page=first_page, last_page=last_page, ocr_languages=ocr_languages)
     return _frozen("extract", job_pb2.Task(extract=message))
 
 

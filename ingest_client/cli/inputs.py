@@ -34,6 +34,9 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--option", action="append", default=[], metavar="K=V", help="option of the handler; JSON, or text")
     parser.add_argument("--password", default="", help="of encrypted documents")
     parser.add_argument("--pages", default="", metavar="FIRST-LAST", help="only these pages: 3, 2-5, 7- or -4")
+    parser.add_argument(
+        "--ocr-language", action="append", default=[], metavar="CODE", help="of text in pictures: eng, deu, …; may be repeated"
+    )
     parser.add_argument("--label", action="append", default=[], metavar="K=V", help="label to filter by")
     parser.add_argument(
         "--callback", action="append", default=[], metavar="URL", help="POST to this URL when a job ends; may be repeated"
@@ -79,11 +82,11 @@ def _task(arguments: argparse.Namespace) -> Task:
     given = pairs(arguments.option, "--option")
     if not arguments.handler:
         if given:
-            raise UsageError("--option needs --handler; extract takes --password and --pages")
+            raise UsageError("--option needs --handler; extract takes --password, --pages and --ocr-language")
         first, last = _pages(arguments.pages)
-        return extract(password=arguments.password, first_page=first, last_page=last)
-    if arguments.password or arguments.pages:
-        raise UsageError("--password and --pages are for extract; another handler takes --option K=V")
+        return extract(password=arguments.password, first_page=first, last_page=last, ocr_languages=arguments.ocr_language)
+    if arguments.password or arguments.pages or arguments.ocr_language:
+        raise UsageError("--password, --pages and --ocr-language are for extract; another handler takes --option K=V")
     return custom(arguments.handler, **{key: _json_or_text(value) for key, value in given.items()})
 
 

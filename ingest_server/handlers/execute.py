@@ -245,7 +245,12 @@ def task_call(task: job_pb2.Task) -> tuple[str, dict[str, Any]]:
         return "", {}
     # Other typed tasks go to the built-in handler of the same name; their fields are its options.
     message = getattr(task, kind)
-    return kind, {field.name: getattr(message, field.name) for field in message.DESCRIPTOR.fields}
+    return kind, {field.name: _plain_field(getattr(message, field.name)) for field in message.DESCRIPTOR.fields}
+
+
+def _plain_field(value: Any) -> Any:
+    """A field's value as JSON can hold it: repeated fields as lists."""
+    return value if isinstance(value, (str, bytes, bool, int, float)) else list(value)
 
 
 def handler_names(tasks: Sequence[job_pb2.Task]) -> tuple[str, ...]:

@@ -25,11 +25,13 @@ class ExtractOptions:
         password: for an encrypted document; "": the empty password is tried.
         first_page: first page to read, from 1; 0 means from the start.
         last_page: last page to read, included; 0 means to the end.
+        ocr_languages: languages of text in pictures, by tesseract's names; empty: English where it is installed.
     """
 
     password: str = ""
     first_page: int = 0
     last_page: int = 0
+    ocr_languages: tuple[str, ...] = ()
 
 
 def preload() -> None:
@@ -47,6 +49,7 @@ def extract(context: Context, options: ExtractOptions) -> Output:
 
     Raises:
         HandlerFailure: INVALID_OPTIONS, DOCUMENT_MALFORMED, DOCUMENT_ENCRYPTED or MEDIA_TYPE_NOT_SUPPORTED; none retryable.
+            STORAGE_FULL or ATTEMPT_TIMEOUT; both retryable.
         Cancelled: the attempt was asked to stop.
     """
     _check_pages(options)
@@ -62,7 +65,8 @@ def extract(context: Context, options: ExtractOptions) -> Output:
     with unwrapped(given, context) as (source, wrappers):
         decision = source.media_type
         reader = reader_for(decision.media_type)
-        document = reader.read_serialized(source, ReadOptions(options.password, options.first_page, options.last_page), context)
+        read_options = ReadOptions(options.password, options.first_page, options.last_page, options.ocr_languages)
+        document = reader.read_serialized(source, read_options, context)
     about = document_pb2.Document(
         media_type=decision.media_type, media_type_source=decision.source, sha256=given.sha256(), wrappers=wrappers
     ).SerializeToString()

@@ -24,11 +24,13 @@ class ReadOptions:
         password: for an encrypted document; "": the empty password is tried.
         first_page: from 1; 0 means from the start.
         last_page: included; 0 means to the end.
+        ocr_languages: of text in pictures, by tesseract's names; empty: its default.
     """
 
     password: str = ""
     first_page: int = 0
     last_page: int = 0
+    ocr_languages: tuple[str, ...] = ()
 
 
 class DocumentReader(ABC):
@@ -65,6 +67,9 @@ _READERS: dict[str, str] = {
     "text/markdown": "ingest_server.handlers.markdown:MarkdownReader",
     "text/html": "ingest_server.handlers.html:HtmlReader",
     "application/pdf": "ingest_server.handlers.pdf.reader:PdfReader",
+    "image/png": "ingest_server.handlers.image.reader:ImageReader",
+    "image/jpeg": "ingest_server.handlers.image.reader:ImageReader",
+    "image/tiff": "ingest_server.handlers.image.reader:ImageReader",
 }
 """Media type → module:class. Names, so that knowing what can be read does not load what reads it."""
 

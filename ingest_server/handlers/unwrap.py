@@ -6,7 +6,6 @@ zstd many thousands. So the stream is expanded piece by piece, and given up as s
 
 from __future__ import annotations
 
-import io
 import sys
 import tempfile
 import zlib
@@ -126,8 +125,7 @@ def _expanded(
             name = name[: -len(suffix)] + inside
             break
     declared = "" if parse(source.declared)[0] == wrapper else source.declared
-    packed: BinaryIO = io.BytesIO(source.data()) if source.in_memory else source.path().open("rb")
-    with packed, open_stream(packed) as stream:
+    with source.open() as packed, open_stream(packed) as stream:
         return _kept(_pieces(stream, wrapper, outermost_bytes, context, limits), declared, name, limits)
 
 

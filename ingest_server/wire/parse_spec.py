@@ -13,6 +13,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from ingest.v1 import job_pb2
 from ingest_server.domain.errors import Reason
 from ingest_server.domain.job import DEFAULT_PRIORITY, DEFAULT_QUEUE
+from ingest_server.handlers.ocr.languages import fault_of
 from ingest_server.store.records import CallbackTarget
 from ingest_server.wire.faults import Faults, shown
 from ingest_server.wire.field_rules import (
@@ -170,6 +171,8 @@ def _check_extract(faults: Faults, path: str, task: job_pb2.ExtractTask, configu
             faults.add(f"{path}.{field}", f"must be at least 0, not {page:,}")
     if 0 < task.last_page < task.first_page:
         faults.add(f"{path}.last_page", f"must not lie before first_page ({task.first_page:,}), not {task.last_page:,}")
+    if fault := fault_of(task.ocr_languages):
+        faults.add(f"{path}.ocr_languages", fault)
 
 
 def _check_custom(faults: Faults, path: str, task: job_pb2.CustomTask, configuration: LiveConfiguration) -> None:

@@ -37,12 +37,14 @@ class BoundingBox(_message.Message):
     def __init__(self, left: _Optional[float] = ..., top: _Optional[float] = ..., right: _Optional[float] = ..., bottom: _Optional[float] = ...) -> None: ...
 
 class TextElement(_message.Message):
-    __slots__ = ("text", "role")
+    __slots__ = ("text", "role", "confidence")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     text: str
     role: TextRole
-    def __init__(self, text: _Optional[str] = ..., role: _Optional[_Union[TextRole, str]] = ...) -> None: ...
+    confidence: float
+    def __init__(self, text: _Optional[str] = ..., role: _Optional[_Union[TextRole, str]] = ..., confidence: _Optional[float] = ...) -> None: ...
 
 class TableCell(_message.Message):
     __slots__ = ("row", "column", "row_span", "column_span", "text", "header")

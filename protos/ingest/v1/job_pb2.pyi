@@ -98,14 +98,16 @@ class RetryPolicy(_message.Message):
     def __init__(self, max_attempts: _Optional[int] = ..., initial_backoff: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_backoff: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., backoff_multiplier: _Optional[float] = ..., non_retryable_reasons: _Optional[_Iterable[str]] = ..., max_crashes: _Optional[int] = ...) -> None: ...
 
 class ExtractTask(_message.Message):
-    __slots__ = ("password", "first_page", "last_page")
+    __slots__ = ("password", "first_page", "last_page", "ocr_languages")
     PASSWORD_FIELD_NUMBER: _ClassVar[int]
     FIRST_PAGE_FIELD_NUMBER: _ClassVar[int]
     LAST_PAGE_FIELD_NUMBER: _ClassVar[int]
+    OCR_LANGUAGES_FIELD_NUMBER: _ClassVar[int]
     password: str
     first_page: int
     last_page: int
-    def __init__(self, password: _Optional[str] = ..., first_page: _Optional[int] = ..., last_page: _Optional[int] = ...) -> None: ...
+    ocr_languages: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, password: _Optional[str] = ..., first_page: _Optional[int] = ..., last_page: _Optional[int] = ..., ocr_languages: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SplitTask(_message.Message):
     __slots__ = ("chunk_size", "chunk_overlap")

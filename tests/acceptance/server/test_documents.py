@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from ingest.v1 import document_pb2
 from ingest_client import Client, JobSpec, JobState, extract
 from tests.acceptance.server.server_process import ROOT, environment
+from tests.unit.handlers.documents.pictures import needs_tesseract, page, saved
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +77,22 @@ async def test_encrypted_and_malformed_fail_alone(client: Client, documents: Pat
     assert {result.state for result in results[3:6]} == {JobState.FAILED}
     for job_id in batch.job_ids:
         assert (await client.get(job_id)).attempt == 1, "a damaged document stays damaged: it must not be tried again"
+
+
+@needs_tesseract
+async def test_pictures_are_recognised_beside_a_hostile_one(client: Client) -> None:
+    scan = saved(page(["Seen by the service"]), "TIFF", page(["and its second page"]))
+    batch = await client.submit(
+        [
+            JobSpec(scan, extract(ocr_languages=["eng"])),
+            JobSpec(gzip.compress(scan), extract(first_page=2)),
+            JobSpec(scan, extract(ocr_languages=["xxx"])),
+            JobSpec(b"II*\x00\x08\x00\x00\x00" + bytes(4_000)),
+        ]
+    )
+    results = await client.wait(batch)
+    reasons = [result.error.reason if result.error else "" for result in results]
+    assert reasons == ["", "", "MEDIA_TYPE_NOT_SUPPORTED", "DOCUMENT_MALFORMED"]
+    assert texts(await results[0].document()) == "Seen by the service and its second page"
+    inside = await results[1].document()
+    assert (texts(inside), list(inside.wrappers)) == ("and its second page", ["application/gzip"])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingest_client.cli import inputs, main
+from ingest_client.cli.options import UsageError
 from tests.unit.cli.conftest import Ran
 
 
@@ -22,6 +23,17 @@ def test_pages_become_a_range(tmp_path: Path, pages: str, first: int, last: int)
     (job,) = inputs.jobs_from(parser.parse_args([str(tmp_path / "a.pdf"), f"--pages={pages}"]))
     extract = job.to_proto().tasks[0].extract
     assert (extract.first_page, extract.last_page) == (first, last)
+
+
+def test_languages_of_pictures_become_options_of_extract(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    parser = argparse.ArgumentParser()
+    inputs.register(parser)
+    arguments = [str(tmp_path / "a.png"), "--ocr-language", "deu", "--ocr-language", "eng"]
+    (job,) = inputs.jobs_from(parser.parse_args(arguments))
+    assert list(job.to_proto().tasks[0].extract.ocr_languages) == ["deu", "eng"]
+    with pytest.raises(UsageError, match="--ocr-language are for extract"):
+        inputs.jobs_from(parser.parse_args([*arguments, "--handler", "echo"]))
 
 
 def test_a_folder_without_files_is_no_fault_but_told(ingest: Callable[..., Ran], tmp_path: Path) -> None:
