@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import glob
+import itertools
 import json
 import os
 import re
@@ -63,6 +64,17 @@ def jobs_from(arguments: argparse.Namespace) -> Iterator[JobSpec]:
     places = [place for path in arguments.paths for place in _places(path, arguments.recursive)]
     described = _described(arguments.file) if arguments.file is not None else []
     return _jobs(places, described, shape, arguments)
+
+
+def folders(arguments: argparse.Namespace) -> list[Path]:
+    """Folders whose files were asked for: named ones, and what stands in a pattern before its first `*`, `?` or `[`."""
+    found = []
+    for path in arguments.paths:
+        if os.path.isdir(path):
+            found.append(Path(path))
+        elif _PATTERN_LETTERS.intersection(path) and not os.path.exists(path):
+            found.append(Path(*itertools.takewhile(lambda part: not _PATTERN_LETTERS.intersection(part), Path(path).parts)))
+    return found
 
 
 def _jobs(places: list[str], described: list[JobSpec], shape: JobSpec, arguments: argparse.Namespace) -> Iterator[JobSpec]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from ingest_client.cli import inputs
+from ingest_client.cli import inputs, presenter
 from ingest_client.cli.follow import follow
 from ingest_client.cli.options import connected
+from ingest_client.cli.output_folder import places
+from ingest_client.cli.presenter import Presenter
 from ingest_client.cli.printer import Printer
 from ingest_client.cli.submit import submit_all
 
@@ -16,31 +17,25 @@ from ingest_client.cli.submit import submit_all
 def register(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser(
-        "run", help="submit jobs, wait, and print their results", description="Submit jobs, wait, and print their results."
+        "run",
+        help="submit jobs, wait, and print their results",
+        description="Submit jobs, wait, and print their results, or write them to files that lie as the inputs do.",
     )
     inputs.register(parser)
-    parser.add_argument("--output", "-o", type=Path, metavar="DIR", help="write results to files in this folder")
+    presenter.register(parser)
     parser.set_defaults(execute=execute)
 
 
 async def execute(arguments: argparse.Namespace, printer: Printer) -> int:
     """Submit, follow, show."""
+    shown = Presenter(arguments, printer)
     jobs = inputs.jobs_from(arguments)
+    folders = inputs.folders(arguments)
     async with connected(arguments) as client:
         batch, names = await submit_all(client, jobs, printer, tell=False)
         succeeded = True
         if batch.job_ids:
-            names = distinct(names) if arguments.output is not None else names
-            succeeded = await follow(client, batch, printer, names=names, output=arguments.output, print_results=True)
+            where = places(names, folders)
+            succeeded = await follow(client, batch, printer, names=names, places=where, presenter=shown)
+        shown.tell_end(len(batch.job_ids) + len(batch.refused))
     return 0 if succeeded and not batch.refused else 1
-
-
-def distinct(names: dict[str, str]) -> dict[str, str]:
-    """File names by job id, no two alike: those that would overwrite each other get the job's id in front."""
-    seen: set[str] = set()
-    chosen: dict[str, str] = {}
-    for job_id, name in names.items():
-        short = Path(name).name or job_id
-        chosen[job_id] = f"{job_id}-{short}" if short in seen else short
-        seen.add(short)
-    return chosen

@@ -40,7 +40,7 @@ async def execute(arguments: argparse.Namespace, printer: Printer) -> int:
         batch, names = await submit_all(client, jobs, printer, tell=True)
         succeeded = True
         if arguments.wait and batch.job_ids:
-            succeeded = await follow(client, batch, printer, names=names, print_results=False)
+            succeeded = await follow(client, batch, printer, names=names)
         elif batch.job_ids:
             count = len(batch.job_ids)
             printer.note(f"{count} {plural(count)} accepted; to see them end: ingest watch --batch {batch.batch_id}")

@@ -90,6 +90,7 @@ class FakeServer(job_service_pb2_grpc.JobServiceServicer):
         self.metadata: list[tuple[tuple[str, str], ...]] = []
         self.faults = Faults()
         self.auto_finish = True
+        self.output_media_type = "text/plain; charset=utf-8"
         self.gate: asyncio.Event | None = None
         self.oldest_position = 0
         self.changed = asyncio.Condition()
@@ -162,7 +163,7 @@ class FakeServer(job_service_pb2_grpc.JobServiceServicer):
             self.changed.notify_all()
 
     def _set_output(self, job: job_pb2.Job, output: bytes) -> None:
-        job.output.media_type = "text/plain; charset=utf-8"
+        job.output.media_type = self.output_media_type
         if len(output) > self.info.limits.inline_bytes_max:
             job.output.blob.CopyFrom(self.blobs.keep(output))
         else:
