@@ -70,6 +70,8 @@ _READERS: dict[str, str] = {
     "image/png": "ingest_server.handlers.image.reader:ImageReader",
     "image/jpeg": "ingest_server.handlers.image.reader:ImageReader",
     "image/tiff": "ingest_server.handlers.image.reader:ImageReader",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "ingest_server.handlers.docx:DocxReader",
+    "application/x-ooxml-encrypted": "ingest_server.handlers.office.opening:EncryptedReader",
 }
 """Media type → module:class. Names, so that knowing what can be read does not load what reads it."""
 

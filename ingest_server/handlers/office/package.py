@@ -19,10 +19,10 @@ DIRECTORY_BYTES_MAX = 4 * 1024 * 1024
 """The directory of a ZIP file, which the library reads at once and makes an object of 600 bytes of every 46 or more: 50 MB."""
 PARTS_MAX = 20_000
 """Parts of a package. A deck of 1,000 slides with notes, layouts and pictures has about 5,000."""
-PART_BYTES_MAX = 256 * 1024 * 1024
+PART_BYTES_MAX = 128 * 1024 * 1024
 """One part, unpacked. A novel of 1,000 pages has 10 MB; what is beyond this was not typed by people."""
-TOTAL_BYTES_MAX = 512 * 1024 * 1024
-"""All parts read of one document, unpacked: half a minute or less."""
+TOTAL_BYTES_MAX = 256 * 1024 * 1024
+"""All parts read of one document, unpacked: half a minute at the most, when all of it is empty tags."""
 RATIO_MAX = 400
 """Unpacked bytes for each packed one, once `RATIO_FREE_BYTES` are out. Empty tables reach about 200, a bomb 1,000."""
 RATIO_FREE_BYTES = 8 * 1024 * 1024
