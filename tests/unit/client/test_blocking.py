@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from ingest.v1 import document_pb2
 from ingest_client import BlockingClient, JobSpec, JobState, echo, errors
 from ingest_client._loop_thread import LoopThread
+from ingest_client.document import DOCUMENT_MEDIA_TYPE
 from tests.fakes.job_service import FakeServer
 
 ROOT = Path(__file__).parents[3]
@@ -150,3 +152,15 @@ def test_call_from_the_loop_itself_is_refused(thread: LoopThread) -> None:
         raise AssertionError("must not run")
 
     thread.call(inner())
+
+
+def test_documents_are_rendered_without_await(blocking_server: FakeServer, blocking: BlockingClient) -> None:
+    """As `JobResult` does."""
+    blocking_server.output_media_type = DOCUMENT_MEDIA_TYPE
+    document = document_pb2.Document(title="T")
+    document.elements.add(id="e1", page=2).text.text = "*a*"
+    result = blocking.run(document.SerializeToString())
+    assert (result.text(), result.markdown()) == ("*a*", "\\*a\\*")
+    assert "<p>*a*</p>" in result.html()
+    assert result.render("text", page_marks=True) == "[page 2]\n\n*a*"
+    assert result.json()["title"] == "T"
