@@ -27,6 +27,9 @@ _ALIASES = {
     "application/x-gzip": "application/gzip",
     "application/x-zstd": "application/zstd",
     "image/jpg": "image/jpeg",
+    "application/csv": "text/csv",
+    "text/x-csv": "text/csv",
+    "text/tsv": "text/tab-separated-values",
 }
 
 _STRONG = (
@@ -71,6 +74,13 @@ _NAMES = {
     "epub": "application/epub+zip",
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "csv": "text/csv",
+    "tsv": "text/tab-separated-values",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "xlsm": "application/vnd.ms-excel.sheet.macroenabled.12",
+    "xlsb": "application/vnd.ms-excel.sheet.binary.macroenabled.12",
+    "xls": "application/vnd.ms-excel",
+    "ods": "application/vnd.oasis.opendocument.spreadsheet",
 }
 _SYSTEM_NAMES = mimetypes.MimeTypes().types_map[True]
 """The table built into Python; the machine's own mime.types is not read, so that all machines agree."""

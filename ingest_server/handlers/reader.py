@@ -62,6 +62,7 @@ class DocumentReader(ABC):
         return self.read(source, options, context).SerializeToString()
 
 
+_SPREADSHEET = "ingest_server.handlers.spreadsheet:SpreadsheetReader"
 _READERS: dict[str, str] = {
     "text/plain": "ingest_server.handlers.text:TextReader",
     "text/markdown": "ingest_server.handlers.markdown:MarkdownReader",
@@ -72,6 +73,11 @@ _READERS: dict[str, str] = {
     "image/tiff": "ingest_server.handlers.image.reader:ImageReader",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "ingest_server.handlers.docx:DocxReader",
     "application/x-ooxml-encrypted": "ingest_server.handlers.office.opening:EncryptedReader",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": _SPREADSHEET,
+    "application/vnd.ms-excel.sheet.macroenabled.12": _SPREADSHEET,
+    "application/vnd.ms-excel.sheet.binary.macroenabled.12": _SPREADSHEET,
+    "application/vnd.ms-excel": _SPREADSHEET,
+    "application/vnd.oasis.opendocument.spreadsheet": _SPREADSHEET,
 }
 """Media type → module:class. Names, so that knowing what can be read does not load what reads it."""
 
