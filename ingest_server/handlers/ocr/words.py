@@ -18,8 +18,8 @@ _COLUMNS = 12
 _WORD_LEVEL = "5"
 _HYPHENS = ("-", "\u2010")
 
-PixelBox: TypeAlias = tuple[int, int, int, int]
-"""(left, top, right, bottom), origin at the top left of the picture."""
+PixelBox: TypeAlias = tuple[float, float, float, float]
+"""(left, top, right, bottom) in pixels, origin at the top left of the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Recognised:
 
     Attributes:
         text: its lines, joined.
-        box: around its words.
+        box: around its words; in pixels, unless its maker says otherwise.
         confidence: mean of its words, 0 to 1.
     """
 

@@ -99,6 +99,13 @@ def text_of(entry: bytes) -> str:
     return _element(entry).text.text
 
 
+def as_recognised(entry: bytes, confidence: float) -> bytes:
+    """The same element as one that recognition is so sure of, from 0 to 1."""
+    element = _element(entry)
+    element.text.confidence = confidence
+    return document_pb2.Document(elements=[element]).SerializeToString()
+
+
 def as_heading(entry: bytes, level: int) -> bytes:
     """The same element as a heading; `level` is from 1 to 6."""
     element = _element(entry)

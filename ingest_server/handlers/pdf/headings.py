@@ -38,6 +38,10 @@ class FontSizes:
                 largest = size
         self._pages.append((largest, sizes))
 
+    def skip(self, count: int) -> None:
+        """Count in a page of so many paragraphs whose font sizes nobody knows: none is a heading, and none tells of the body."""
+        self._pages.append((0.0, [0.0] * count))
+
     def headings(self, text_of: Callable[[int], str]) -> list[tuple[int, int]]:
         """Which paragraphs are headings.
 

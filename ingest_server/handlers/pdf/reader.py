@@ -6,13 +6,16 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from operator import le
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Reason
+from ingest_server.handlers.elements import PARAGRAPH
 from ingest_server.handlers.interface import Context, HandlerFailure
+from ingest_server.handlers.ocr.tesseract import PageNotRecognised, Tesseract
+from ingest_server.handlers.ocr.words import Recognised
 from ingest_server.handlers.pdf.columns import cut_at_gutters, may_have_gutter
-from ingest_server.handlers.pdf.element_bytes import as_heading, page_elements, text_of
+from ingest_server.handlers.pdf.element_bytes import as_heading, as_recognised, page_elements, text_of
 from ingest_server.handlers.pdf.headings import FontSizes
 from ingest_server.handlers.pdf.library import (
     PdfDocument,
@@ -29,6 +32,7 @@ from ingest_server.handlers.pdf.metadata import fill_metadata
 from ingest_server.handlers.pdf.page_text import PAGE_CHARACTERS_MAX, Buffers, LineRow, PageText
 from ingest_server.handlers.pdf.paragraphs import Paragraph, column_paragraphs, paragraphs
 from ingest_server.handlers.pdf.reading_order import drawn_in_order, in_reading_order
+from ingest_server.handlers.pdf.scans import Scans
 from ingest_server.handlers.reader import DocumentReader, ReadOptions
 from ingest_server.handlers.source import Source
 
@@ -53,8 +57,9 @@ class PdfReader(DocumentReader):
 
     media_types = ("application/pdf",)
 
-    def __init__(self) -> None:
-        """Allocate the memory that pdfium writes into."""
+    def __init__(self, tesseract: Tesseract | None = None) -> None:
+        """Allocate the memory that pdfium writes into. Scanned pages go to `tesseract`; None: the one on the PATH."""
+        self._tesseract = tesseract or Tesseract()
         self._buffers = Buffers()
 
     def read(self, source: Source, options: ReadOptions, context: Context) -> document_pb2.Document:
@@ -69,10 +74,16 @@ class PdfReader(DocumentReader):
             document = document_pb2.Document(page_count=pdf.page_count)
             fill_metadata(document, pdf.handle)
             structure = Structure()
+            scans = Scans(self._tesseract, options.ocr_languages, context)
             waiting: list[Page] = []
             for number in range(first, last + 1):
                 context.check()
-                if page := self._page(pdf, number, document):
+                page = self._page(pdf, number, document, scans)
+                if isinstance(page, Scanned):
+                    structure.add(waiting)
+                    waiting.clear()
+                    structure.add_scanned(page)
+                elif page:
                     waiting.append(page)
                 if len(waiting) == PAGES_TOGETHER:
                     structure.add(waiting)
@@ -81,7 +92,7 @@ class PdfReader(DocumentReader):
             structure.add(waiting)
             return document.SerializeToString() + structure.serialized()
 
-    def _page(self, pdf: PdfDocument, number: int, document: document_pb2.Document) -> Page | None:
+    def _page(self, pdf: PdfDocument, number: int, document: document_pb2.Document, scans: Scans) -> Page | Scanned | None:
         """One page, read but not yet joined; None, and an issue in the document, if it has no text or cannot be read."""
         page_address = load_page(pdf.address, number - 1)
         if page_address is None:
@@ -104,15 +115,17 @@ class PdfReader(DocumentReader):
             if text.texts:
                 return number, text, cut
             if count_objects(page) > 0:
-                _note(
-                    document,
-                    number,
-                    PAGE_HAS_NO_TEXT,
-                    "The page shows pictures or drawings only, such as a scan; it has no text.",
-                )
+                return _scanned(page_address, number, document, scans)
             return None
         finally:
             close_page(page)
+
+
+class Scanned(NamedTuple):
+    """A page that was recognised."""
+
+    number: int
+    found: list[Recognised]
 
 
 class Structure:
@@ -134,12 +147,33 @@ class Structure:
             self._sizes.add(joined)
             self._elements += page_elements(len(self._elements) + 1, number, joined)
 
+    def add_scanned(self, page: Scanned) -> None:
+        """Take up the next page, which was recognised."""
+        made: list[Paragraph] = [(each.text, each.box, 0.0, PARAGRAPH, 1) for each in page.found]
+        entries = page_elements(len(self._elements) + 1, page.number, made)
+        self._elements += [as_recognised(entry, each.confidence) for entry, each in zip(entries, page.found, strict=True)]
+        self._sizes.skip(len(entries))
+
     def serialized(self) -> bytes:
         """All elements, as entries of `Document.elements`: a document's bytes when put behind those of one that has none."""
         elements = self._elements
         for index, level in self._sizes.headings(lambda index: text_of(elements[index])):
             elements[index] = as_heading(elements[index], level)
         return b"".join(elements)
+
+
+def _scanned(page_address: int, number: int, document: document_pb2.Document, scans: Scans) -> Scanned | None:
+    """A page without text, recognised if it is a scan; None, and an issue in the document, if no text comes of it."""
+    why = "The page shows pictures or drawings only, such as a scan; it has no text."
+    try:
+        if found := scans.read(page_address):
+            return Scanned(number, found)
+        if found is not None:
+            why = "The page is a scan; no text was found in it."
+    except PageNotRecognised as error:
+        why = f"The page is a scan, and its text could not be recognised: {error}."
+    _note(document, number, PAGE_HAS_NO_TEXT, why)
+    return None
 
 
 def _joined(page: Page) -> tuple[int, list[Paragraph]]:
