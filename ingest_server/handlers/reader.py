@@ -65,6 +65,8 @@ class DocumentReader(ABC):
 _SPREADSHEET = "ingest_server.handlers.spreadsheet:SpreadsheetReader"
 _READERS: dict[str, str] = {
     "text/plain": "ingest_server.handlers.text:TextReader",
+    "text/csv": "ingest_server.handlers.delimited:DelimitedReader",
+    "text/tab-separated-values": "ingest_server.handlers.delimited:DelimitedReader",
     "text/markdown": "ingest_server.handlers.markdown:MarkdownReader",
     "text/html": "ingest_server.handlers.html:HtmlReader",
     "application/pdf": "ingest_server.handlers.pdf.reader:PdfReader",
