@@ -6,16 +6,16 @@ and builds the whole tree of a part, so that a document of some KB could take al
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Reason
 from ingest_server.handlers.elements import ElementBuilder
 from ingest_server.handlers.interface import Context, HandlerFailure
+from ingest_server.handlers.office.block_elements import add_block
 from ingest_server.handlers.office.core_properties import fill_metadata
 from ingest_server.handlers.office.opening import malformed, opened
 from ingest_server.handlers.office.package import DOCX, Package
-from ingest_server.handlers.office.word_blocks import Block, TableBlock, TextBlock
 from ingest_server.handlers.office.word_story import Notes, Story
 from ingest_server.handlers.office.word_styles import Styles
 from ingest_server.handlers.office.xml_events import PartFault
@@ -37,7 +37,7 @@ class DocxReader(DocumentReader):
         with opened(source, context, DOCX) as (package, main):
             fill_metadata(document, package)
             styles, notes = _styles_and_notes(document, package, main)
-            story = Story(styles, notes, _adder(ElementBuilder(document)))
+            story = Story(styles, notes, partial(add_block, ElementBuilder(document)))
             try:
                 package.parse(main, story.starts, story.ends, story.text)
             except PartFault as fault:
@@ -50,18 +50,6 @@ class DocxReader(DocumentReader):
             for element in document.elements:
                 element.page = 0
         return document
-
-
-def _adder(builder: ElementBuilder) -> Callable[[Block], None]:
-    def add(block: Block) -> None:
-        if isinstance(block, TextBlock):
-            builder.text(block.text, block.role, page=block.page, level=block.level)
-        elif isinstance(block, TableBlock):
-            builder.table(block.rows, block.columns, block.cells, page=block.page)
-        else:
-            builder.image(block.alt_text, page=block.page)
-
-    return add
 
 
 def _styles_and_notes(document: document_pb2.Document, package: Package, main: str) -> tuple[Styles, Notes]:

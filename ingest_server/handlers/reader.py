@@ -74,6 +74,7 @@ _READERS: dict[str, str] = {
     "image/jpeg": "ingest_server.handlers.image.reader:ImageReader",
     "image/tiff": "ingest_server.handlers.image.reader:ImageReader",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "ingest_server.handlers.docx:DocxReader",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "ingest_server.handlers.pptx:PptxReader",
     "application/x-ooxml-encrypted": "ingest_server.handlers.office.opening:EncryptedReader",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": _SPREADSHEET,
     "application/vnd.ms-excel.sheet.macroenabled.12": _SPREADSHEET,

@@ -76,6 +76,37 @@ def docx(body: str, **more: str) -> bytes:
     return zipped(docx_parts(body, **more))
 
 
+def slide(shapes: str) -> str:
+    """The XML of a slide with these shapes."""
+    return f"<p:sld {NAMESPACES}><p:cSld><p:spTree>{shapes}</p:spTree></p:cSld></p:sld>"
+
+
+def pptx_parts(*slides: str, notes: Mapping[int, str] | None = None) -> Parts:
+    """A presentation of slides, given by their shapes; `notes` are shapes of notes by number of the slide, from 1.
+
+    The parts are numbered against the order of the show, so that the order of names tells nothing.
+    """
+    count = len(slides)
+    ids = "".join(f'<p:sldId id="{255 + number}" r:id="rId{number}"/>' for number in range(1, count + 1))
+    targets = [("slide", f"slides/slide{count - number}.xml") for number in range(count)]
+    parts: Parts = {
+        "[Content_Types].xml": content_types("ppt/presentation.xml", f"{SLIDES}.presentation.main+xml"),
+        "_rels/.rels": relationships(
+            ("officeDocument", "ppt/presentation.xml"), ("metadata/core-properties", "docProps/core.xml")
+        ),
+        "docProps/core.xml": CORE,
+        "ppt/presentation.xml": f"<p:presentation {NAMESPACES}><p:sldIdLst>{ids}</p:sldIdLst></p:presentation>",
+        "ppt/_rels/presentation.xml.rels": relationships(*targets),
+    }
+    for number, shapes in enumerate(slides, 1):
+        name = f"slide{count - number + 1}.xml"
+        parts[f"ppt/slides/{name}"] = slide(shapes)
+        if notes and number in notes:
+            parts[f"ppt/slides/_rels/{name}.rels"] = relationships(("slideLayout", "x.xml"), ("notesSlide", f"../notes/{name}"))
+            parts[f"ppt/notes/{name}"] = slide(notes[number])
+    return parts
+
+
 def ole(*names: str) -> bytes:
     """An OLE file of two sectors, FAT and directory, with empty streams of these names (at most three)."""
     header = bytearray(512)
