@@ -15,7 +15,7 @@ from ingest_client.models import Batch, Job, JobEvent, JobFilter, JobState, Outp
 from ingest_client.rendering import Format, render
 from ingest_client.result import JobResult
 from ingest_client.specs import Callback, JobSpec, RetryPolicy
-from ingest_client.task import Task, custom, echo, extract
+from ingest_client.task import Task, custom, echo, extract, split
 
 __all__ = [
     "Batch",
@@ -53,6 +53,7 @@ __all__ = [
     "echo",
     "errors",
     "extract",
+    "split",
     "render",
     "task",
 ]

@@ -1,4 +1,4 @@
-"""Constructors of the tasks of a job: `extract()`, `custom("name", …)`, `echo()`."""
+"""Constructors of the tasks of a job: `extract()`, `split()`, `custom("name", …)`, `echo()`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest.v1 import job_pb2
+
+SPLIT_UNITS = ("tokens", "characters", "sentences", "pages", "headings")
+"""What `split` can measure chunks in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,31 @@ def extract(*, password: str = "", first_page: int = 0, last_page: int = 0, ocr_
     """
     message = job_pb2.ExtractTask(password=password, first_page=first_page, last_page=last_page, ocr_languages=ocr_languages)
     return _frozen("extract", job_pb2.Task(extract=message))
+
+
+def split(unit: str = "tokens", size: int = 0, *, overlap: int = 0, heading_level: int = 0, tokens_max: int = 0) -> Task:
+    """Cut the text of a document into chunks: after `extract()`, or alone for plain text.
+
+    Args:
+        unit: what size and overlap count: "tokens", "characters", "sentences", "pages" or "headings" (sections).
+        size: of a chunk at most; 0: 512 tokens, 2,000 characters, 10 sentences, 1 page or 1 section.
+        overlap: how much of the chunk before is repeated at most; not more than half of the size.
+        heading_level: a chunk begins at each heading of this level (1 … 6) or above; 0: at none, with "headings" at all.
+        tokens_max: chunks of more tokens are cut further; 0: none is. Not for "tokens".
+
+    Raises:
+        ValueError: there is no such unit.
+    """
+    if unit not in SPLIT_UNITS:
+        raise ValueError(f"unit must be one of {', '.join(SPLIT_UNITS)}, not {unit!r}")
+    message = job_pb2.SplitTask(
+        unit=f"SPLIT_UNIT_{unit.upper()}",
+        chunk_size=size,
+        chunk_overlap=overlap,
+        heading_level=heading_level,
+        tokens_max=tokens_max,
+    )
+    return _frozen("split", job_pb2.Task(split=message))
 
 
 def custom(handler: str, /, **options: Any) -> Task:

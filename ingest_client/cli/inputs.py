@@ -19,7 +19,7 @@ from ingest.v1 import job_pb2
 from ingest_client.cli.options import UsageError, pairs
 from ingest_client.inputs import Input
 from ingest_client.specs import Callback, JobSpec, spec_from_proto
-from ingest_client.task import Task, custom, extract
+from ingest_client.task import SPLIT_UNITS, Task, custom, extract, split
 
 _PATTERN_LETTERS = frozenset("*?[")
 
@@ -38,6 +38,10 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ocr-language", action="append", default=[], metavar="CODE", help="of text in pictures: eng, deu, …; may be repeated"
     )
+    parser.add_argument(
+        "--split", default="", metavar="UNIT[:SIZE]", help=f"then cut into chunks: {', '.join(SPLIT_UNITS)}; tokens:512"
+    )
+    parser.add_argument("--overlap", type=int, default=None, metavar="N", help="units that a chunk repeats of the one before")
     parser.add_argument("--label", action="append", default=[], metavar="K=V", help="label to filter by")
     parser.add_argument(
         "--callback", action="append", default=[], metavar="URL", help="POST to this URL when a job ends; may be repeated"
@@ -55,7 +59,7 @@ def jobs_from(arguments: argparse.Namespace) -> Iterator[JobSpec]:
     if not arguments.paths and arguments.file is None:
         raise UsageError("nothing to submit: name files, folders with --recursive, - for stdin, or --file jobs.json")
     shape = JobSpec(
-        tasks=_task(arguments),
+        tasks=(_task(arguments), *_split(arguments)),
         queue=arguments.queue,
         priority=arguments.priority,
         labels=pairs(arguments.label, "--label"),
@@ -100,6 +104,23 @@ def _task(arguments: argparse.Namespace) -> Task:
     if arguments.password or arguments.pages or arguments.ocr_language:
         raise UsageError("--password, --pages and --ocr-language are for extract; another handler takes --option K=V")
     return custom(arguments.handler, **{key: _json_or_text(value) for key, value in given.items()})
+
+
+def _split(arguments: argparse.Namespace) -> tuple[Task, ...]:
+    """The task that `--split` and `--overlap` ask for; none without them.
+
+    Raises:
+        UsageError: no such unit, or no such size.
+    """
+    given: str = arguments.split
+    if not given:
+        if arguments.overlap is not None:
+            raise UsageError("--overlap needs --split, such as --split tokens:512")
+        return ()
+    unit, colon, size = given.partition(":")
+    if unit not in SPLIT_UNITS or (colon and not re.fullmatch(r"[1-9][0-9]{0,8}", size)):
+        raise UsageError(f"--split {given!r}: expected one of {', '.join(SPLIT_UNITS)}, and a size after a colon: tokens:512")
+    return (split(unit, int(size or 0), overlap=arguments.overlap or 0),)
 
 
 def _pages(text: str) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from google.protobuf.message import DecodeError
 
 from ingest.v1 import document_pb2
+from ingest_client.cli.chunks import CHUNKS_EXTENSION, chunk_lines, chunk_records
 from ingest_client.cli.options import UsageError
 from ingest_client.cli.output_folder import OutputFolder, places, write_text
 from ingest_client.cli.printer import Printer, plain
@@ -85,7 +86,7 @@ class Presenter:
         try:
             document = await result.document() if _is_document(result) and not self._raw else None
             written = await self._written(result, name, place, document) if self._folder is not None else None
-            text = await self._text(result, document) if written is None else None
+            text = await self._text(result, name, document) if written is None else None
         except (OSError, ValueError, DecodeError, IngestClientError) as error:
             self.failed += 1
             self._printer.error(f"{_label(result, name)}: the result cannot be had: {error}")
@@ -100,6 +101,8 @@ class Presenter:
         if written is not None:
             self._printer.item({**described, "path": str(written)}, str(written))
         else:
+            if document is not None and self._shows_chunks(document):
+                described["chunks"] = chunk_records(document, "")
             await self._print(result, name, text, described, heading)
 
     async def _written(
@@ -108,10 +111,10 @@ class Presenter:
         if self._folder is None:
             return None
         where = place or places({result.job_id: name}, ())[result.job_id]
-        extension = self._format.extension if document is not None else _extension(result)
+        extension = _extension(result) if document is None else self._extension_of(document)
         path, numbered = self._folder.claim(where, extension)
         try:
-            text = None if self._raw else self._rendered(document) if document is not None else await _plain(result)
+            text = None if self._raw else self._rendered(document, name) if document is not None else await _plain(result)
             if text is None:
                 await result.save(path)
             else:
@@ -124,24 +127,33 @@ class Presenter:
         self.written += 1
         return path
 
-    async def _text(self, result: JobResult, document: document_pb2.Document | None) -> str | None:
+    async def _text(self, result: JobResult, name: str, document: document_pb2.Document | None) -> str | None:
         """What to print; None for what is no text. JSON is one line, so that several are JSON Lines."""
         if document is None:
             return None if self._raw else await _plain(result)
-        return protojson(document, indent=None) if self._format is Format.JSON else self._rendered(document)
+        return protojson(document, indent=None) if self._format is Format.JSON else self._rendered(document, name)
 
-    def _rendered(self, document: document_pb2.Document) -> str:
+    def _shows_chunks(self, document: document_pb2.Document) -> bool:
+        """Who asked for chunks gets them, unless a format of the whole document was asked for."""
+        return bool(document.chunks) and not self._asked
+
+    def _extension_of(self, document: document_pb2.Document) -> str:
+        return CHUNKS_EXTENSION if self._shows_chunks(document) else self._format.extension
+
+    def _rendered(self, document: document_pb2.Document, name: str) -> str:
+        if self._shows_chunks(document):
+            return chunk_lines(document, name)
         return render(document, self._format, page_marks=self._page_marks)
 
     async def _print(self, result: JobResult, name: str, text: str | None, described: dict[str, object], heading: bool) -> None:
         if self._printer.as_json:
             if text is not None and self._format is Format.JSON and _is_document(result):
                 described["document"] = json.loads(text)
-            elif text is not None:
+            elif text is not None and "chunks" not in described:
                 described["text"] = text
             self._printer.item(described, "")
         elif text is not None:
-            headed = heading and self._format in _HEADED
+            headed = heading and self._format in _HEADED and "chunks" not in described
             self._printer.item(result, f"==> {name or result.job_id} <==\n{text}\n" if headed else text)
         elif result.output is not None and not self._raw and sys.stdout.isatty():
             size = f"{result.output.size_bytes} bytes of {result.output.media_type or 'unknown type'}"

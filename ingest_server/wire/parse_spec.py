@@ -13,6 +13,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from ingest.v1 import job_pb2
 from ingest_server.domain.errors import Reason
 from ingest_server.domain.job import DEFAULT_PRIORITY, DEFAULT_QUEUE
+from ingest_server.domain.split_rules import SplitRequest
 from ingest_server.handlers.ocr.languages import fault_of
 from ingest_server.store.records import CallbackTarget
 from ingest_server.wire.faults import Faults, shown
@@ -42,7 +43,7 @@ DAY_US = 86_400 * MICROSECONDS
 YEAR_US = 366 * DAY_US
 
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}(?:\s*;[\x20-\x7e]*)?")
-_UNSUPPORTED_TASKS = ("split", "embed", "store")
+_UNSUPPORTED_TASKS = ("embed", "store")
 
 
 def parse_template(data: bytes, configuration: LiveConfiguration) -> SpecTemplate | Faults:
@@ -157,10 +158,12 @@ def _check_tasks(faults: Faults, spec: job_pb2.JobSpec, configuration: LiveConfi
             _check_custom(faults, f"{path}.custom", task.custom, configuration)
         elif kind == "extract":
             _check_extract(faults, f"{path}.extract", task.extract, configuration)
+        elif kind == "split":
+            _check_split(faults, f"{path}.split", task.split, configuration)
         elif kind in _UNSUPPORTED_TASKS:
             faults.add_unsupported(f"{path}.{kind}", f"task {kind!r}")
         else:
-            faults.add(path, "must name a task: extract or custom")
+            faults.add(path, "must name a task: extract, split or custom")
 
 
 def _check_extract(faults: Faults, path: str, task: job_pb2.ExtractTask, configuration: LiveConfiguration) -> None:
@@ -173,6 +176,14 @@ def _check_extract(faults: Faults, path: str, task: job_pb2.ExtractTask, configu
         faults.add(f"{path}.last_page", f"must not lie before first_page ({task.first_page:,}), not {task.last_page:,}")
     if fault := fault_of(task.ocr_languages):
         faults.add(f"{path}.ocr_languages", fault)
+
+
+def _check_split(faults: Faults, path: str, task: job_pb2.SplitTask, configuration: LiveConfiguration) -> None:
+    if "split" not in configuration.handlers.names:
+        faults.add_unknown_handler(path, "split")
+    request = SplitRequest(task.chunk_size, task.chunk_overlap, task.unit, task.heading_level, task.tokens_max)
+    for field, problem in request.faults():
+        faults.add(f"{path}.{field}", problem)
 
 
 def _check_custom(faults: Faults, path: str, task: job_pb2.CustomTask, configuration: LiveConfiguration) -> None:

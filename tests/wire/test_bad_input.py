@@ -125,7 +125,6 @@ async def test_a_bad_spec_names_field_limit_and_value(running: Running, fields: 
     ("fields", "path", "feature"),
     [
         (payload(uri="https://example.test/a.pdf"), "input.uri", "input by URI"),
-        ({"tasks": [job_pb2.Task(split=job_pb2.SplitTask())]}, "tasks[0].split", "task 'split'"),
         ({"tasks": [job_pb2.Task(embed=job_pb2.EmbedTask())]}, "tasks[0].embed", "task 'embed'"),
         ({"tasks": [job_pb2.Task(store=job_pb2.StoreTask())]}, "tasks[0].store", "task 'store'"),
         ({"callbacks": [job_pb2.Callback(url="https://example.test")]}, "callbacks", "callbacks"),

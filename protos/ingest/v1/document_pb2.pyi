@@ -107,20 +107,22 @@ class Element(_message.Message):
     def __init__(self, id: _Optional[str] = ..., page: _Optional[int] = ..., bounding_box: _Optional[_Union[BoundingBox, _Mapping]] = ..., heading_level: _Optional[int] = ..., text: _Optional[_Union[TextElement, _Mapping]] = ..., table: _Optional[_Union[TableElement, _Mapping]] = ..., image: _Optional[_Union[ImageElement, _Mapping]] = ...) -> None: ...
 
 class Chunk(_message.Message):
-    __slots__ = ("id", "text", "element_ids", "pages", "token_count", "embedding")
+    __slots__ = ("id", "text", "element_ids", "pages", "token_count", "embedding", "headings")
     ID_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     ELEMENT_IDS_FIELD_NUMBER: _ClassVar[int]
     PAGES_FIELD_NUMBER: _ClassVar[int]
     TOKEN_COUNT_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    HEADINGS_FIELD_NUMBER: _ClassVar[int]
     id: str
     text: str
     element_ids: _containers.RepeatedScalarFieldContainer[str]
     pages: _containers.RepeatedScalarFieldContainer[int]
     token_count: int
     embedding: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, id: _Optional[str] = ..., text: _Optional[str] = ..., element_ids: _Optional[_Iterable[str]] = ..., pages: _Optional[_Iterable[int]] = ..., token_count: _Optional[int] = ..., embedding: _Optional[_Iterable[float]] = ...) -> None: ...
+    headings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., text: _Optional[str] = ..., element_ids: _Optional[_Iterable[str]] = ..., pages: _Optional[_Iterable[int]] = ..., token_count: _Optional[int] = ..., embedding: _Optional[_Iterable[float]] = ..., headings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class DocumentIssue(_message.Message):
     __slots__ = ("page", "reason", "message")
@@ -133,7 +135,7 @@ class DocumentIssue(_message.Message):
     def __init__(self, page: _Optional[int] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Document(_message.Message):
-    __slots__ = ("title", "authors", "page_count", "language", "media_type", "sha256", "create_time", "elements", "chunks", "issues", "media_type_source", "wrappers")
+    __slots__ = ("title", "authors", "page_count", "language", "media_type", "sha256", "create_time", "elements", "chunks", "issues", "media_type_source", "wrappers", "tokenizer")
     TITLE_FIELD_NUMBER: _ClassVar[int]
     AUTHORS_FIELD_NUMBER: _ClassVar[int]
     PAGE_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -146,6 +148,7 @@ class Document(_message.Message):
     ISSUES_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_SOURCE_FIELD_NUMBER: _ClassVar[int]
     WRAPPERS_FIELD_NUMBER: _ClassVar[int]
+    TOKENIZER_FIELD_NUMBER: _ClassVar[int]
     title: str
     authors: _containers.RepeatedScalarFieldContainer[str]
     page_count: int
@@ -158,4 +161,5 @@ class Document(_message.Message):
     issues: _containers.RepeatedCompositeFieldContainer[DocumentIssue]
     media_type_source: str
     wrappers: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, title: _Optional[str] = ..., authors: _Optional[_Iterable[str]] = ..., page_count: _Optional[int] = ..., language: _Optional[str] = ..., media_type: _Optional[str] = ..., sha256: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., elements: _Optional[_Iterable[_Union[Element, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunk, _Mapping]]] = ..., issues: _Optional[_Iterable[_Union[DocumentIssue, _Mapping]]] = ..., media_type_source: _Optional[str] = ..., wrappers: _Optional[_Iterable[str]] = ...) -> None: ...
+    tokenizer: str
+    def __init__(self, title: _Optional[str] = ..., authors: _Optional[_Iterable[str]] = ..., page_count: _Optional[int] = ..., language: _Optional[str] = ..., media_type: _Optional[str] = ..., sha256: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., elements: _Optional[_Iterable[_Union[Element, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunk, _Mapping]]] = ..., issues: _Optional[_Iterable[_Union[DocumentIssue, _Mapping]]] = ..., media_type_source: _Optional[str] = ..., wrappers: _Optional[_Iterable[str]] = ..., tokenizer: _Optional[str] = ...) -> None: ...

@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13ingest/v1/job.proto\x12\tingest.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"2\n\x07\x42lobRef\x12\x13\n\x06sha256\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"\xde\x01\n\x07Payload\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x04\x64\x61ta\x18\x03 \x01(\x0cH\x00\x12\"\n\x04\x62lob\x18\x04 \x01(\x0b\x32\x12.ingest.v1.BlobRefH\x00\x12\r\n\x03uri\x18\x05 \x01(\tH\x00\x12\x32\n\x08metadata\x18\x06 \x03(\x0b\x32 .ingest.v1.Payload.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07\x63ontent\"\xd7\x01\n\x0bRetryPolicy\x12\x14\n\x0cmax_attempts\x18\x01 \x01(\x05\x12\x32\n\x0finitial_backoff\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bmax_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12\x62\x61\x63koff_multiplier\x18\x04 \x01(\x01\x12\x1d\n\x15non_retryable_reasons\x18\x05 \x03(\t\x12\x13\n\x0bmax_crashes\x18\x06 \x01(\x05\"b\n\x0b\x45xtractTask\x12\x15\n\x08password\x18\x01 \x01(\tB\x03\xe0\x41\x04\x12\x12\n\nfirst_page\x18\x02 \x01(\x05\x12\x11\n\tlast_page\x18\x03 \x01(\x05\x12\x15\n\rocr_languages\x18\x04 \x03(\t\"6\n\tSplitTask\x12\x12\n\nchunk_size\x18\x01 \x01(\x05\x12\x15\n\rchunk_overlap\x18\x02 \x01(\x05\"\x1a\n\tEmbedTask\x12\r\n\x05model\x18\x01 \x01(\t\"\x1f\n\tStoreTask\x12\x12\n\ntarget_uri\x18\x01 \x01(\t\"L\n\nCustomTask\x12\x14\n\x07handler\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12(\n\x07options\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xd7\x01\n\x04Task\x12)\n\x07\x65xtract\x18\x01 \x01(\x0b\x32\x16.ingest.v1.ExtractTaskH\x00\x12%\n\x05split\x18\x02 \x01(\x0b\x32\x14.ingest.v1.SplitTaskH\x00\x12%\n\x05\x65mbed\x18\x03 \x01(\x0b\x32\x14.ingest.v1.EmbedTaskH\x00\x12%\n\x05store\x18\x04 \x01(\x0b\x32\x14.ingest.v1.StoreTaskH\x00\x12\'\n\x06\x63ustom\x18\x05 \x01(\x0b\x32\x15.ingest.v1.CustomTaskH\x00\x42\x06\n\x04kind\"A\n\x08\x43\x61llback\x12\x10\n\x03url\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12#\n\x06\x65vents\x18\x02 \x03(\x0e\x32\x13.ingest.v1.JobState\"\xf4\x05\n\x07JobSpec\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x32\n\x0f\x63onflict_policy\x18\x02 \x01(\x0e\x32\x19.ingest.v1.ConflictPolicy\x12\r\n\x05queue\x18\x03 \x01(\t\x12!\n\x05input\x18\x04 \x01(\x0b\x32\x12.ingest.v1.Payload\x12#\n\x05tasks\x18\x05 \x03(\x0b\x32\x0f.ingest.v1.TaskB\x03\xe0\x41\x02\x12.\n\x06labels\x18\x06 \x03(\x0b\x32\x1e.ingest.v1.JobSpec.LabelsEntry\x12\x15\n\x08priority\x18\x07 \x01(\x05H\x01\x88\x01\x01\x12\x14\n\x0c\x66\x61irness_key\x18\x08 \x01(\t\x12\x17\n\x0f\x63oncurrency_key\x18\t \x01(\t\x12\x30\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x30\n\x0bstart_delay\x18\x0b \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12\x32\n\x0f\x61ttempt_timeout\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rtotal_timeout\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\x0cretry_policy\x18\x0e \x01(\x0b\x32\x16.ingest.v1.RetryPolicy\x12\x12\n\ndedupe_key\x18\x0f \x01(\t\x12\x30\n\rdedupe_window\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nresult_ttl\x18\x11 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\tcallbacks\x18\x12 \x03(\x0b\x32\x13.ingest.v1.Callback\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05startB\x0b\n\t_priority\"W\n\x08Progress\x12\x17\n\x0f\x63ompleted_units\x18\x01 \x01(\x03\x12\x13\n\x0btotal_units\x18\x02 \x01(\x03\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"\xad\x01\n\x07\x41ttempt\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x07outcome\x18\x05 \x01(\x0b\x32\x12.google.rpc.Status\"\xe6\x05\n\x03Job\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12\r\n\x05queue\x18\x04 \x01(\t\x12\"\n\x05state\x18\x05 \x01(\x0e\x32\x13.ingest.v1.JobState\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x05\x12\x13\n\x0b\x63rash_count\x18\x07 \x01(\x05\x12%\n\x08progress\x18\x08 \x01(\x0b\x32\x13.ingest.v1.Progress\x12!\n\x05\x65rror\x18\t \x01(\x0b\x32\x12.google.rpc.Status\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0escheduled_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0f \x01(\x03\x12\x15\n\rparent_job_id\x18\x10 \x01(\t\x12\x14\n\x0cretried_from\x18\x11 \x01(\t\x12*\n\x06labels\x18\x12 \x03(\x0b\x32\x1a.ingest.v1.Job.LabelsEntry\x12\x10\n\x08priority\x18\x13 \x01(\x05\x12 \n\x04spec\x18\x14 \x01(\x0b\x32\x12.ingest.v1.JobSpec\x12$\n\x08\x61ttempts\x18\x15 \x03(\x0b\x32\x12.ingest.v1.Attempt\x12\"\n\x06output\x18\x16 \x01(\x0b\x32\x12.ingest.v1.Payload\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xe4\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13JOB_STATE_SCHEDULED\x10\x01\x12\x14\n\x10JOB_STATE_QUEUED\x10\x02\x12\x15\n\x11JOB_STATE_RUNNING\x10\x03\x12\x18\n\x14JOB_STATE_CANCELLING\x10\x04\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x05\x12\x14\n\x10JOB_STATE_FAILED\x10\x06\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x07\x12\x15\n\x11JOB_STATE_EXPIRED\x10\x08*J\n\x07JobView\x12\x18\n\x14JOB_VIEW_UNSPECIFIED\x10\x00\x12\x12\n\x0eJOB_VIEW_BASIC\x10\x01\x12\x11\n\rJOB_VIEW_FULL\x10\x02*m\n\x0e\x43onflictPolicy\x12\x1f\n\x1b\x43ONFLICT_POLICY_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONFLICT_POLICY_FAIL\x10\x01\x12 \n\x1c\x43ONFLICT_POLICY_USE_EXISTING\x10\x02\x42\x11\n\rdev.ingest.v1P\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13ingest/v1/job.proto\x12\tingest.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"2\n\x07\x42lobRef\x12\x13\n\x06sha256\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"\xde\x01\n\x07Payload\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x04\x64\x61ta\x18\x03 \x01(\x0cH\x00\x12\"\n\x04\x62lob\x18\x04 \x01(\x0b\x32\x12.ingest.v1.BlobRefH\x00\x12\r\n\x03uri\x18\x05 \x01(\tH\x00\x12\x32\n\x08metadata\x18\x06 \x03(\x0b\x32 .ingest.v1.Payload.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07\x63ontent\"\xd7\x01\n\x0bRetryPolicy\x12\x14\n\x0cmax_attempts\x18\x01 \x01(\x05\x12\x32\n\x0finitial_backoff\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\x0bmax_backoff\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1a\n\x12\x62\x61\x63koff_multiplier\x18\x04 \x01(\x01\x12\x1d\n\x15non_retryable_reasons\x18\x05 \x03(\t\x12\x13\n\x0bmax_crashes\x18\x06 \x01(\x05\"b\n\x0b\x45xtractTask\x12\x15\n\x08password\x18\x01 \x01(\tB\x03\xe0\x41\x04\x12\x12\n\nfirst_page\x18\x02 \x01(\x05\x12\x11\n\tlast_page\x18\x03 \x01(\x05\x12\x15\n\rocr_languages\x18\x04 \x03(\t\"\x85\x01\n\tSplitTask\x12\x12\n\nchunk_size\x18\x01 \x01(\x05\x12\x15\n\rchunk_overlap\x18\x02 \x01(\x05\x12\"\n\x04unit\x18\x03 \x01(\x0e\x32\x14.ingest.v1.SplitUnit\x12\x15\n\rheading_level\x18\x04 \x01(\x05\x12\x12\n\ntokens_max\x18\x05 \x01(\x05\"\x1a\n\tEmbedTask\x12\r\n\x05model\x18\x01 \x01(\t\"\x1f\n\tStoreTask\x12\x12\n\ntarget_uri\x18\x01 \x01(\t\"L\n\nCustomTask\x12\x14\n\x07handler\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12(\n\x07options\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xd7\x01\n\x04Task\x12)\n\x07\x65xtract\x18\x01 \x01(\x0b\x32\x16.ingest.v1.ExtractTaskH\x00\x12%\n\x05split\x18\x02 \x01(\x0b\x32\x14.ingest.v1.SplitTaskH\x00\x12%\n\x05\x65mbed\x18\x03 \x01(\x0b\x32\x14.ingest.v1.EmbedTaskH\x00\x12%\n\x05store\x18\x04 \x01(\x0b\x32\x14.ingest.v1.StoreTaskH\x00\x12\'\n\x06\x63ustom\x18\x05 \x01(\x0b\x32\x15.ingest.v1.CustomTaskH\x00\x42\x06\n\x04kind\"A\n\x08\x43\x61llback\x12\x10\n\x03url\x18\x01 \x01(\tB\x03\xe0\x41\x02\x12#\n\x06\x65vents\x18\x02 \x03(\x0e\x32\x13.ingest.v1.JobState\"\xf4\x05\n\x07JobSpec\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x32\n\x0f\x63onflict_policy\x18\x02 \x01(\x0e\x32\x19.ingest.v1.ConflictPolicy\x12\r\n\x05queue\x18\x03 \x01(\t\x12!\n\x05input\x18\x04 \x01(\x0b\x32\x12.ingest.v1.Payload\x12#\n\x05tasks\x18\x05 \x03(\x0b\x32\x0f.ingest.v1.TaskB\x03\xe0\x41\x02\x12.\n\x06labels\x18\x06 \x03(\x0b\x32\x1e.ingest.v1.JobSpec.LabelsEntry\x12\x15\n\x08priority\x18\x07 \x01(\x05H\x01\x88\x01\x01\x12\x14\n\x0c\x66\x61irness_key\x18\x08 \x01(\t\x12\x17\n\x0f\x63oncurrency_key\x18\t \x01(\t\x12\x30\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x30\n\x0bstart_delay\x18\x0b \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12\x32\n\x0f\x61ttempt_timeout\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rtotal_timeout\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\x0cretry_policy\x18\x0e \x01(\x0b\x32\x16.ingest.v1.RetryPolicy\x12\x12\n\ndedupe_key\x18\x0f \x01(\t\x12\x30\n\rdedupe_window\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\nresult_ttl\x18\x11 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\tcallbacks\x18\x12 \x03(\x0b\x32\x13.ingest.v1.Callback\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05startB\x0b\n\t_priority\"W\n\x08Progress\x12\x17\n\x0f\x63ompleted_units\x18\x01 \x01(\x03\x12\x13\n\x0btotal_units\x18\x02 \x01(\x03\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"\xad\x01\n\x07\x41ttempt\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x07outcome\x18\x05 \x01(\x0b\x32\x12.google.rpc.Status\"\xe6\x05\n\x03Job\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x0e\n\x06tenant\x18\x03 \x01(\t\x12\r\n\x05queue\x18\x04 \x01(\t\x12\"\n\x05state\x18\x05 \x01(\x0e\x32\x13.ingest.v1.JobState\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x05\x12\x13\n\x0b\x63rash_count\x18\x07 \x01(\x05\x12%\n\x08progress\x18\x08 \x01(\x0b\x32\x13.ingest.v1.Progress\x12!\n\x05\x65rror\x18\t \x01(\x0b\x32\x12.google.rpc.Status\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0escheduled_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0f \x01(\x03\x12\x15\n\rparent_job_id\x18\x10 \x01(\t\x12\x14\n\x0cretried_from\x18\x11 \x01(\t\x12*\n\x06labels\x18\x12 \x03(\x0b\x32\x1a.ingest.v1.Job.LabelsEntry\x12\x10\n\x08priority\x18\x13 \x01(\x05\x12 \n\x04spec\x18\x14 \x01(\x0b\x32\x12.ingest.v1.JobSpec\x12$\n\x08\x61ttempts\x18\x15 \x03(\x0b\x32\x12.ingest.v1.Attempt\x12\"\n\x06output\x18\x16 \x01(\x0b\x32\x12.ingest.v1.Payload\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xe4\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13JOB_STATE_SCHEDULED\x10\x01\x12\x14\n\x10JOB_STATE_QUEUED\x10\x02\x12\x15\n\x11JOB_STATE_RUNNING\x10\x03\x12\x18\n\x14JOB_STATE_CANCELLING\x10\x04\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x05\x12\x14\n\x10JOB_STATE_FAILED\x10\x06\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x07\x12\x15\n\x11JOB_STATE_EXPIRED\x10\x08*J\n\x07JobView\x12\x18\n\x14JOB_VIEW_UNSPECIFIED\x10\x00\x12\x12\n\x0eJOB_VIEW_BASIC\x10\x01\x12\x11\n\rJOB_VIEW_FULL\x10\x02*m\n\x0e\x43onflictPolicy\x12\x1f\n\x1b\x43ONFLICT_POLICY_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONFLICT_POLICY_FAIL\x10\x01\x12 \n\x1c\x43ONFLICT_POLICY_USE_EXISTING\x10\x02*\xa2\x01\n\tSplitUnit\x12\x1a\n\x16SPLIT_UNIT_UNSPECIFIED\x10\x00\x12\x15\n\x11SPLIT_UNIT_TOKENS\x10\x01\x12\x19\n\x15SPLIT_UNIT_CHARACTERS\x10\x02\x12\x18\n\x14SPLIT_UNIT_SENTENCES\x10\x03\x12\x14\n\x10SPLIT_UNIT_PAGES\x10\x04\x12\x17\n\x13SPLIT_UNIT_HEADINGS\x10\x05\x42\x11\n\rdev.ingest.v1P\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,12 +53,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JOBSPEC'].fields_by_name['tasks']._serialized_options = b'\340A\002'
   _globals['_JOB_LABELSENTRY']._loaded_options = None
   _globals['_JOB_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_JOBSTATE']._serialized_start=3032
-  _globals['_JOBSTATE']._serialized_end=3260
-  _globals['_JOBVIEW']._serialized_start=3262
-  _globals['_JOBVIEW']._serialized_end=3336
-  _globals['_CONFLICTPOLICY']._serialized_start=3338
-  _globals['_CONFLICTPOLICY']._serialized_end=3447
+  _globals['_JOBSTATE']._serialized_start=3112
+  _globals['_JOBSTATE']._serialized_end=3340
+  _globals['_JOBVIEW']._serialized_start=3342
+  _globals['_JOBVIEW']._serialized_end=3416
+  _globals['_CONFLICTPOLICY']._serialized_start=3418
+  _globals['_CONFLICTPOLICY']._serialized_end=3527
+  _globals['_SPLITUNIT']._serialized_start=3530
+  _globals['_SPLITUNIT']._serialized_end=3692
   _globals['_BLOBREF']._serialized_start=187
   _globals['_BLOBREF']._serialized_end=237
   _globals['_PAYLOAD']._serialized_start=240
@@ -69,28 +71,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RETRYPOLICY']._serialized_end=680
   _globals['_EXTRACTTASK']._serialized_start=682
   _globals['_EXTRACTTASK']._serialized_end=780
-  _globals['_SPLITTASK']._serialized_start=782
-  _globals['_SPLITTASK']._serialized_end=836
-  _globals['_EMBEDTASK']._serialized_start=838
-  _globals['_EMBEDTASK']._serialized_end=864
-  _globals['_STORETASK']._serialized_start=866
-  _globals['_STORETASK']._serialized_end=897
-  _globals['_CUSTOMTASK']._serialized_start=899
-  _globals['_CUSTOMTASK']._serialized_end=975
-  _globals['_TASK']._serialized_start=978
-  _globals['_TASK']._serialized_end=1193
-  _globals['_CALLBACK']._serialized_start=1195
-  _globals['_CALLBACK']._serialized_end=1260
-  _globals['_JOBSPEC']._serialized_start=1263
-  _globals['_JOBSPEC']._serialized_end=2019
-  _globals['_JOBSPEC_LABELSENTRY']._serialized_start=1952
-  _globals['_JOBSPEC_LABELSENTRY']._serialized_end=1997
-  _globals['_PROGRESS']._serialized_start=2021
-  _globals['_PROGRESS']._serialized_end=2108
-  _globals['_ATTEMPT']._serialized_start=2111
-  _globals['_ATTEMPT']._serialized_end=2284
-  _globals['_JOB']._serialized_start=2287
-  _globals['_JOB']._serialized_end=3029
-  _globals['_JOB_LABELSENTRY']._serialized_start=1952
-  _globals['_JOB_LABELSENTRY']._serialized_end=1997
+  _globals['_SPLITTASK']._serialized_start=783
+  _globals['_SPLITTASK']._serialized_end=916
+  _globals['_EMBEDTASK']._serialized_start=918
+  _globals['_EMBEDTASK']._serialized_end=944
+  _globals['_STORETASK']._serialized_start=946
+  _globals['_STORETASK']._serialized_end=977
+  _globals['_CUSTOMTASK']._serialized_start=979
+  _globals['_CUSTOMTASK']._serialized_end=1055
+  _globals['_TASK']._serialized_start=1058
+  _globals['_TASK']._serialized_end=1273
+  _globals['_CALLBACK']._serialized_start=1275
+  _globals['_CALLBACK']._serialized_end=1340
+  _globals['_JOBSPEC']._serialized_start=1343
+  _globals['_JOBSPEC']._serialized_end=2099
+  _globals['_JOBSPEC_LABELSENTRY']._serialized_start=2032
+  _globals['_JOBSPEC_LABELSENTRY']._serialized_end=2077
+  _globals['_PROGRESS']._serialized_start=2101
+  _globals['_PROGRESS']._serialized_end=2188
+  _globals['_ATTEMPT']._serialized_start=2191
+  _globals['_ATTEMPT']._serialized_end=2364
+  _globals['_JOB']._serialized_start=2367
+  _globals['_JOB']._serialized_end=3109
+  _globals['_JOB_LABELSENTRY']._serialized_start=2032
+  _globals['_JOB_LABELSENTRY']._serialized_end=2077
 # @@protoc_insertion_point(module_scope)

@@ -34,6 +34,15 @@ class ConflictPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CONFLICT_POLICY_UNSPECIFIED: _ClassVar[ConflictPolicy]
     CONFLICT_POLICY_FAIL: _ClassVar[ConflictPolicy]
     CONFLICT_POLICY_USE_EXISTING: _ClassVar[ConflictPolicy]
+
+class SplitUnit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SPLIT_UNIT_UNSPECIFIED: _ClassVar[SplitUnit]
+    SPLIT_UNIT_TOKENS: _ClassVar[SplitUnit]
+    SPLIT_UNIT_CHARACTERS: _ClassVar[SplitUnit]
+    SPLIT_UNIT_SENTENCES: _ClassVar[SplitUnit]
+    SPLIT_UNIT_PAGES: _ClassVar[SplitUnit]
+    SPLIT_UNIT_HEADINGS: _ClassVar[SplitUnit]
 JOB_STATE_UNSPECIFIED: JobState
 JOB_STATE_SCHEDULED: JobState
 JOB_STATE_QUEUED: JobState
@@ -49,6 +58,12 @@ JOB_VIEW_FULL: JobView
 CONFLICT_POLICY_UNSPECIFIED: ConflictPolicy
 CONFLICT_POLICY_FAIL: ConflictPolicy
 CONFLICT_POLICY_USE_EXISTING: ConflictPolicy
+SPLIT_UNIT_UNSPECIFIED: SplitUnit
+SPLIT_UNIT_TOKENS: SplitUnit
+SPLIT_UNIT_CHARACTERS: SplitUnit
+SPLIT_UNIT_SENTENCES: SplitUnit
+SPLIT_UNIT_PAGES: SplitUnit
+SPLIT_UNIT_HEADINGS: SplitUnit
 
 class BlobRef(_message.Message):
     __slots__ = ("sha256", "size_bytes")
@@ -110,12 +125,18 @@ class ExtractTask(_message.Message):
     def __init__(self, password: _Optional[str] = ..., first_page: _Optional[int] = ..., last_page: _Optional[int] = ..., ocr_languages: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SplitTask(_message.Message):
-    __slots__ = ("chunk_size", "chunk_overlap")
+    __slots__ = ("chunk_size", "chunk_overlap", "unit", "heading_level", "tokens_max")
     CHUNK_SIZE_FIELD_NUMBER: _ClassVar[int]
     CHUNK_OVERLAP_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    HEADING_LEVEL_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_MAX_FIELD_NUMBER: _ClassVar[int]
     chunk_size: int
     chunk_overlap: int
-    def __init__(self, chunk_size: _Optional[int] = ..., chunk_overlap: _Optional[int] = ...) -> None: ...
+    unit: SplitUnit
+    heading_level: int
+    tokens_max: int
+    def __init__(self, chunk_size: _Optional[int] = ..., chunk_overlap: _Optional[int] = ..., unit: _Optional[_Union[SplitUnit, str]] = ..., heading_level: _Optional[int] = ..., tokens_max: _Optional[int] = ...) -> None: ...
 
 class EmbedTask(_message.Message):
     __slots__ = ("model",)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ingest.v1 import document_pb2
-from ingest_client import Client, JobSpec, JobState, extract
+from ingest_client import Client, Input, JobSpec, JobState, extract, split
 from tests.acceptance.server.server_process import ROOT, environment
 from tests.unit.handlers.documents.pictures import needs_tesseract, page, saved
 
@@ -96,3 +96,26 @@ async def test_pictures_are_recognised_beside_a_hostile_one(client: Client) -> N
     assert texts(await results[0].document()) == "Seen by the service and its second page"
     inside = await results[1].document()
     assert (texts(inside), list(inside.wrappers)) == ("and its second page", ["application/gzip"])
+
+
+async def test_a_document_is_extracted_and_split_in_one_job(client: Client, documents: Path) -> None:
+    batch = await client.submit(
+        [
+            JobSpec(documents / "report.pdf", [extract(), split("tokens", 32, overlap=8)]),
+            JobSpec(documents / "report.pdf", [extract(), split("pages")]),
+            JobSpec(Input.text("One. Two. Three."), split("sentences", 2)),
+            JobSpec(documents / "report.pdf", split()),
+        ]
+    )
+    results = await client.wait(batch)
+    tokens, pages, plain = [await result.document() for result in results[:3]]
+    known = {element.id: element.page for element in tokens.elements}
+    assert len(tokens.chunks) > 1
+    assert all(chunk.token_count <= 32 for chunk in tokens.chunks)
+    for chunk in tokens.chunks:
+        assert list(chunk.pages) == sorted({known[name] for name in chunk.element_ids})
+    assert [list(chunk.pages) for chunk in pages.chunks] == [[page] for page in sorted(set(known.values()))]
+    assert [chunk.text for chunk in plain.chunks] == ["One. Two.", "Three."]
+    assert results[3].error is not None
+    assert results[3].error.reason == "MEDIA_TYPE_NOT_SUPPORTED"
+    assert "split" in (await client.info()).tasks

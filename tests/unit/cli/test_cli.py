@@ -41,6 +41,10 @@ def text_file(tmp_path: Path) -> Path:
         (["run", "-", "--pages", "5-2"], "--pages '5-2'"),
         (["run", "-", "--pages", "0"], "--pages '0'"),
         (["run", "-", "--pages", "-"], "--pages '-'"),
+        (["run", "-", "--overlap", "8"], "--overlap needs --split"),
+        (["run", "-", "--split", "pixels"], "--split 'pixels': expected one of tokens, characters"),
+        (["run", "-", "--split", "tokens:0"], "--split 'tokens:0'"),
+        (["run", "-", "--split", "tokens:"], "--split 'tokens:'"),
         (["run", "-", "--label", "novalue"], "KEY=VALUE"),
         (["fetch"], "--batch"),
         (["fetch", "a", "--batch", "b"], "--batch"),
@@ -254,3 +258,13 @@ def test_options_are_understood_before_and_after_the_command(server: FakeServer,
     """What is given before must not be overwritten by a default behind."""
     assert main(["--server", server.address, "--json", "queues", "pause", "default"]) == 0
     assert json.loads(capfd.readouterr().out)["paused"] is True
+
+
+def test_split_follows_extract_in_the_same_job(server: FakeServer, ingest: Ingest, text_file: Path) -> None:
+    """With its unit, size and overlap."""
+    ran = ingest("run", text_file, "--split", "sentences:4", "--overlap", "2")
+    assert ran.status == 0
+    (spec,) = server.specs.values()
+    assert [task.WhichOneof("kind") for task in spec.tasks] == ["extract", "split"]
+    task = spec.tasks[1].split
+    assert (task.unit, task.chunk_size, task.chunk_overlap) == (job_pb2.SPLIT_UNIT_SENTENCES, 4, 2)

@@ -223,3 +223,20 @@ def test_a_folder_never_gives_a_name_twice_even_where_it_may_overwrite(tmp_path:
     assert [folder.claim(PurePath(name), ".md")[0].name for name in ("notes", "notes.md", "NOTES", "b")] == [
         "notes.md", "notes-2.md", "NOTES-3.md", "b-2.md",
     ]  # fmt: skip
+
+
+def test_chunks_are_lines_of_json_unless_the_document_is_asked_for(documents: FakeServer, ingest: Ingest, tmp_path: Path) -> None:
+    made = document_pb2.Document.FromString(document("Ü"))
+    made.chunks.add(id="c1", text="Ü\n", element_ids=["e1"], pages=[1], token_count=1, headings=["H"])
+    path = tmp_path / "a.bin"
+    path.write_bytes(made.SerializeToString())
+    chunk = {"id": "c1", "pages": [1], "element_ids": ["e1"], "headings": ["H"], "token_count": 1, "text": "Ü\n"}
+
+    assert json.loads(ingest("run", path).out) == {"name": str(path), **chunk}
+    both = ingest("run", path, path).out.splitlines()
+    assert [json.loads(line)["name"] for line in both] == [str(path)] * 2, "no headings between lines of JSON"
+    assert json.loads(ingest("run", path, "--json").out)["chunks"] == [chunk]
+    assert ingest("run", path, "--format", "md").out == "# Ü\n"
+    ingest("run", path, "-o", tmp_path / "out")
+    written = tree(tmp_path / "out")
+    assert {name: json.loads(text) for name, text in written.items()} == {"a.bin.chunks.jsonl": {"name": str(path), **chunk}}
