@@ -27,6 +27,11 @@ _ALIASES = {
     "application/x-gzip": "application/gzip",
     "application/x-zstd": "application/zstd",
     "image/jpg": "image/jpeg",
+    "application/x-ndjson": "application/jsonl",
+    "application/ndjson": "application/jsonl",
+    "application/jsonlines": "application/jsonl",
+    "application/x-jsonlines": "application/jsonl",
+    "text/json": "application/json",
     "application/csv": "text/csv",
     "text/x-csv": "text/csv",
     "text/tsv": "text/tab-separated-values",
@@ -74,6 +79,9 @@ _NAMES = {
     "epub": "application/epub+zip",
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "json": "application/json",
+    "jsonl": "application/jsonl",
+    "ndjson": "application/jsonl",
     "csv": "text/csv",
     "tsv": "text/tab-separated-values",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -90,6 +98,8 @@ _HTML = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _XHTML = re.compile(rb"<html[\s>]", re.IGNORECASE)
+_JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\[\s*)?\{\s*"(?:[^"\\]|\\.){0,200}"\s*:')
+"""An object with a name, alone or in a list. JSON of other beginnings looks like other text."""
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
@@ -132,7 +142,7 @@ def decide(head: bytes, declared: str, name: str, inside: str | None = None) -> 
     if container:
         return MediaType(container, "content", charset)
     if _looks_like_text(head):
-        return MediaType("text/plain", "content", charset)
+        return MediaType(_by_text(head), "content", charset)
     return MediaType("", "", charset)
 
 
@@ -188,6 +198,14 @@ def _by_name(name: str) -> str:
     extension = extension.lower()
     media_type = _NAMES.get(extension) or _SYSTEM_NAMES.get("." + extension, "")
     return _ALIASES.get(media_type, media_type)
+
+
+def _by_text(head: bytes) -> str:
+    """What text is that nobody named: JSON, JSON lines or plain text."""
+    if not _JSON.match(head):
+        return "text/plain"
+    first, _, second = head.strip().partition(b"\n")
+    return "application/jsonl" if first.rstrip().endswith(b"}") and second.lstrip().startswith(b"{") else "application/json"
 
 
 def _looks_like_text(head: bytes) -> bool:

@@ -65,6 +65,8 @@ class DocumentReader(ABC):
 _SPREADSHEET = "ingest_server.handlers.spreadsheet:SpreadsheetReader"
 _READERS: dict[str, str] = {
     "text/plain": "ingest_server.handlers.text:TextReader",
+    "application/json": "ingest_server.handlers.json_text:JsonReader",
+    "application/jsonl": "ingest_server.handlers.json_text:JsonReader",
     "text/csv": "ingest_server.handlers.delimited:DelimitedReader",
     "text/tab-separated-values": "ingest_server.handlers.delimited:DelimitedReader",
     "text/markdown": "ingest_server.handlers.markdown:MarkdownReader",

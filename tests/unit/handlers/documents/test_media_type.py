@@ -31,6 +31,10 @@ PDF = b"%PDF-1.7\n%\xe2\xe3"
         (b"PK\x03\x04????", "application/zip", "x.epub", ("application/epub+zip", "name")),
         # Then what merely looks like text.
         (b"plain words", "", "", ("text/plain", "content")),
+        (b'\xef\xbb\xbf {"a": 1}', "", "", ("application/json", "content")),
+        (b'[\n  {"a": 1},\n  {"a": 2}\n]', "", "", ("application/json", "content")),
+        (b'{"a": 1}\r\n{"a": 2}\n', "", "", ("application/jsonl", "content")),
+        (b"[link]: {a}", "", "", ("text/plain", "content")),
         ("words".encode("utf-16-le"), "", "", ("text/plain", "content")),
         (b"caf\xe9", "", "README", ("text/plain", "content")),
         # And nothing at all.
