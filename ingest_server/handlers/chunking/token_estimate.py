@@ -1,10 +1,14 @@
 """Counts tokens without a model: the built-in tokenizer, "estimate-1".
 
 A model's own tokenizer needs its vocabulary, megabytes that differ from model to model. This one is a rule that anybody can
-repeat, made to err upwards for the usual vocabularies, so that what fits here fits there: every started six letters of a Latin
-word are a token, every started three letters of another alphabet, every started three digits, each ideograph, kana or Hangul
-syllable, and each other visible character, combining marks among them. White space counts nothing, so the tokens of parts
-parted by it add up.
+repeat: every started six letters of a Latin word are a token, every started three letters of another alphabet, every started
+three digits, each ideograph, kana or Hangul syllable, and each other visible character, combining marks among them. White
+space counts nothing, so the tokens of parts parted by it add up.
+
+Measured on samples of 200 to 3,000 characters, its count is 1.1 to 1.4 times that of OpenAI's o200k_base and cl100k_base for
+English prose, Markdown and Python; for German, Greek, Arabic, Hebrew, Russian, Hindi, Thai, Japanese, Chinese and Korean 0.8
+to 2.0 times that of o200k_base, but down to 0.4 times that of the older cl100k_base, which knows few words of Greek or
+Arabic.
 """
 
 from __future__ import annotations
