@@ -14,7 +14,6 @@ from ingest.v1 import document_pb2
 from ingest_server.handlers import json_text
 from ingest_server.handlers.extract import ExtractOptions, extract
 from ingest_server.handlers.interface import Cancelled, HandlerFailure
-from ingest_server.handlers.isolation import IsolationLimits
 from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read, document_of
 
 JSON, LINES = "application/json", "application/jsonl"
@@ -61,13 +60,12 @@ def test_bad_lines_are_issues_and_the_others_are_kept(read: Read) -> None:
         read(b"x\ny\n", LINES)
 
 
-def test_large_documents_are_read_within_limits(read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_documents_are_read_apart_and_too_large_ones_refused(
+    read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "large"
     file.write_bytes(b"[" + b",".join([b'{"name": "a long value that fills the file", "other": 1}'] * 90_000) + b"]")
     assert read(file, JSON).elements[0].table.rows == 90_001
-    monkeypatch.setattr(json_text, "LIMITS", IsolationLimits(32 * 1024 * 1024, 60))
-    with pytest.raises(HandlerFailure, match="needs more than 33554432 bytes of memory"):
-        read(file, JSON)
     monkeypatch.setattr(json_text, "BYTES_MAX", 1)
     with pytest.raises(HandlerFailure, match="at most 1 of JSON are read"):
         read(file, JSON)
