@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from ingest.v1 import document_pb2
+from ingest_server.handlers.protobuf_bytes import BYTES, VARINT, tag, varint
 
 Value = str | int | float | bool | date | time | datetime | timedelta
 """What a cell may hold."""
@@ -24,38 +25,20 @@ HEADER_CHARACTERS_MAX = 100
 """A header is a name; longer text is content."""
 _WHOLE_MAX = 1e15
 """Whole numbers below it are exact and shown by all digits, as spreadsheets do."""
-_VARINT, _BYTES = 0, 2
-"""Wire types (protobuf encoding reference)."""
 _KEPT_MAX = 16_384
 _KEPT_BYTES_MAX = 64
 """Texts kept in their coded form, how many and how long: 3 MB."""
 _NUMBER = re.compile(r"[-+]?[\d.,'\s]*\d[\d.,]*\s*[%€$£]?")
 
-
-def varint(value: int) -> bytes:
-    """A number in groups of seven bits, the lowest first."""
-    groups = bytearray()
-    while value > 0x7F:
-        groups.append(value & 0x7F | 0x80)
-        value >>= 7
-    groups.append(value)
-    return bytes(groups)
-
-
-def _tag(message: type, field: str, wire_type: int) -> bytes:
-    number = message.DESCRIPTOR.fields_by_name[field].number  # type: ignore[attr-defined]
-    return varint(number << 3 | wire_type)
-
-
-_ELEMENTS = _tag(document_pb2.Document, "elements", _BYTES)
-_TABLE = _tag(document_pb2.Element, "table", _BYTES)
-_CELLS = _tag(document_pb2.TableElement, "cells", _BYTES)
-_ROW = _tag(document_pb2.TableCell, "row", _VARINT)
-_COLUMN = _tag(document_pb2.TableCell, "column", _VARINT)
-_ROW_SPAN = _tag(document_pb2.TableCell, "row_span", _VARINT)
-_COLUMN_SPAN = _tag(document_pb2.TableCell, "column_span", _VARINT)
-_TEXT = _tag(document_pb2.TableCell, "text", _BYTES)
-_HEADER = _tag(document_pb2.TableCell, "header", _VARINT) + varint(1)
+_ELEMENTS = tag(document_pb2.Document, "elements", BYTES)
+_TABLE = tag(document_pb2.Element, "table", BYTES)
+_CELLS = tag(document_pb2.TableElement, "cells", BYTES)
+_ROW = tag(document_pb2.TableCell, "row", VARINT)
+_COLUMN = tag(document_pb2.TableCell, "column", VARINT)
+_ROW_SPAN = tag(document_pb2.TableCell, "row_span", VARINT)
+_COLUMN_SPAN = tag(document_pb2.TableCell, "column_span", VARINT)
+_TEXT = tag(document_pb2.TableCell, "text", BYTES)
+_HEADER = tag(document_pb2.TableCell, "header", VARINT) + varint(1)
 _LENGTHS = tuple(map(varint, range(4096)))
 _HEADS = tuple(_CELLS + length for length in _LENGTHS)
 

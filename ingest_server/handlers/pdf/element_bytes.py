@@ -13,36 +13,18 @@ from collections.abc import Sequence
 from ingest.v1 import document_pb2
 from ingest_server.handlers.elements import HEADING
 from ingest_server.handlers.pdf.paragraphs import Paragraph
+from ingest_server.handlers.protobuf_bytes import BYTES, FIXED64, VARINT, tag, varint
 
-_VARINT, _FIXED64, _BYTES = 0, 1, 2
-"""Wire types (protobuf encoding reference)."""
-
-
-def _varint(value: int) -> bytes:
-    """A number in groups of seven bits, the lowest first."""
-    groups = bytearray()
-    while value > 0x7F:
-        groups.append(value & 0x7F | 0x80)
-        value >>= 7
-    groups.append(value)
-    return bytes(groups)
-
-
-def _tag(message: type, field: str, wire_type: int) -> bytes:
-    number = message.DESCRIPTOR.fields_by_name[field].number  # type: ignore[attr-defined]
-    return _varint(number << 3 | wire_type)
-
-
-_ELEMENTS = _tag(document_pb2.Document, "elements", _BYTES)
-_ID = _tag(document_pb2.Element, "id", _BYTES)
-_PAGE = _tag(document_pb2.Element, "page", _VARINT)
-_BOX = _tag(document_pb2.Element, "bounding_box", _BYTES)
-_KIND = _tag(document_pb2.Element, "text", _BYTES)
-_TEXT = _tag(document_pb2.TextElement, "text", _BYTES)
-_ROLE = _tag(document_pb2.TextElement, "role", _VARINT)
-_EDGES = [_tag(document_pb2.BoundingBox, edge, _FIXED64) for edge in ("left", "top", "right", "bottom")]
+_ELEMENTS = tag(document_pb2.Document, "elements", BYTES)
+_ID = tag(document_pb2.Element, "id", BYTES)
+_PAGE = tag(document_pb2.Element, "page", VARINT)
+_BOX = tag(document_pb2.Element, "bounding_box", BYTES)
+_KIND = tag(document_pb2.Element, "text", BYTES)
+_TEXT = tag(document_pb2.TextElement, "text", BYTES)
+_ROLE = tag(document_pb2.TextElement, "role", VARINT)
+_EDGES = [tag(document_pb2.BoundingBox, edge, FIXED64) for edge in ("left", "top", "right", "bottom")]
 _RECTANGLE = struct.Struct("<" + "".join(f"{len(tag)}sd" for tag in _EDGES))
-_BOX_HEAD = _BOX + _varint(_RECTANGLE.size)
+_BOX_HEAD = _BOX + varint(_RECTANGLE.size)
 
 
 _NAMES_MAX = 16_384
@@ -52,20 +34,20 @@ _NAMES_MAX = 16_384
 def _name(number: int) -> bytes:
     """The field id of element `number`."""
     name = b"e%d" % number
-    return _ID + _varint(len(name)) + name
+    return _ID + varint(len(name)) + name
 
 
 def _kind(size: int) -> bytes:
     """All that precedes a text of `size` bytes in its element's field text; its role follows it."""
-    head = _TEXT + _varint(size)
-    return _KIND + _varint(len(head) + size + _ROLE_SIZE) + head
+    head = _TEXT + varint(size)
+    return _KIND + varint(len(head) + size + _ROLE_SIZE) + head
 
 
-_ROLES = tuple(_ROLE + _varint(role) for role in document_pb2.TextRole.values())
+_ROLES = tuple(_ROLE + varint(role) for role in document_pb2.TextRole.values())
 _ROLE_SIZE = len(_ROLES[0])
 _NAMES = tuple(map(_name, range(_NAMES_MAX)))
 _KINDS = tuple(map(_kind, range(4096)))
-_HEADS = tuple(_ELEMENTS + _varint(size) for size in range(4096))
+_HEADS = tuple(_ELEMENTS + varint(size) for size in range(4096))
 
 
 def page_elements(first: int, page: int, paragraphs: Sequence[Paragraph]) -> list[bytes]:
@@ -78,7 +60,7 @@ def page_elements(first: int, page: int, paragraphs: Sequence[Paragraph]) -> lis
     """
     one, two, three, four = _EDGES
     pack, names, kinds, heads, roles, limit = _RECTANGLE.pack, _NAMES, _KINDS, _HEADS, _ROLES, len(_HEADS)
-    place = _PAGE + _varint(page) + _BOX_HEAD
+    place = _PAGE + varint(page) + _BOX_HEAD
     fixed = len(place) + _RECTANGLE.size + _ROLE_SIZE
     join = b"".join
     elements: list[bytes] = []
@@ -88,7 +70,7 @@ def page_elements(first: int, page: int, paragraphs: Sequence[Paragraph]) -> lis
         size = len(data)
         kind = kinds[size] if size < limit else _kind(size)
         size += fixed + len(name) + len(kind)
-        head = heads[size] if size < limit else _ELEMENTS + _varint(size)
+        head = heads[size] if size < limit else _ELEMENTS + varint(size)
         box = pack(one, left, two, top, three, right, four, bottom)
         elements.append(join((head, name, place, box, kind, data, roles[role])))
     return elements
