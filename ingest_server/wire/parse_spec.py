@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError
-from google.protobuf.struct_pb2 import Struct, Value
 
 from ingest.v1 import job_pb2
 from ingest_server.domain.errors import Reason
 from ingest_server.domain.job import DEFAULT_PRIORITY, DEFAULT_QUEUE
-from ingest_server.domain.split_rules import SplitRequest
-from ingest_server.handlers.ocr.languages import fault_of
 from ingest_server.store.records import CallbackTarget
 from ingest_server.wire.faults import Faults, shown
 from ingest_server.wire.field_rules import (
@@ -28,11 +24,11 @@ from ingest_server.wire.field_rules import (
 )
 from ingest_server.wire.limits import LiveConfiguration, SpecDefaults
 from ingest_server.wire.parse_callbacks import checked_callbacks
+from ingest_server.wire.parse_tasks import check_tasks
 from ingest_server.wire.spec_template import SpecTemplate
 from ingest_server.wire.times import MICROSECONDS, to_duration
 
 # All numbers below are those of job.proto, where they are promised to clients.
-TASKS_MAX = 16
 REASONS_MAX = 64
 MEDIA_TYPE_BYTES_MAX = 255
 METADATA_PAIRS_MAX = 64
@@ -43,7 +39,6 @@ DAY_US = 86_400 * MICROSECONDS
 YEAR_US = 366 * DAY_US
 
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}(?:\s*;[\x20-\x7e]*)?")
-_UNSUPPORTED_TASKS = ("embed", "store")
 
 
 def parse_template(data: bytes, configuration: LiveConfiguration) -> SpecTemplate | Faults:
@@ -64,7 +59,7 @@ def parse_template(data: bytes, configuration: LiveConfiguration) -> SpecTemplat
         return faults
     spec.DiscardUnknownFields()
     _check_input(faults, spec.input)
-    _check_tasks(faults, spec, configuration)
+    check_tasks(faults, spec, configuration)
     callbacks = checked_callbacks(faults, spec, configuration.callbacks)
     template = _template(faults, spec, configuration.defaults, callbacks)
     return faults or template
@@ -146,79 +141,3 @@ def _check_input(faults: Faults, payload: job_pb2.Payload) -> None:
     size = sum(len(key.encode()) + len(value.encode()) for key, value in payload.metadata.items())
     if size > METADATA_BYTES_MAX:
         faults.add("input.metadata", f"must have at most {METADATA_BYTES_MAX:,} bytes in all, not {size:,}", Reason.TOO_LARGE)
-
-
-def _check_tasks(faults: Faults, spec: job_pb2.JobSpec, configuration: LiveConfiguration) -> None:
-    if not 1 <= len(spec.tasks) <= TASKS_MAX:
-        faults.add("tasks", f"must have 1 … {TASKS_MAX} entries, not {len(spec.tasks):,}")
-    for index, task in enumerate(spec.tasks[:TASKS_MAX]):
-        path = f"tasks[{index}]"
-        kind = task.WhichOneof("kind")
-        if kind == "custom":
-            _check_custom(faults, f"{path}.custom", task.custom, configuration)
-        elif kind == "extract":
-            _check_extract(faults, f"{path}.extract", task.extract, configuration)
-        elif kind == "split":
-            _check_split(faults, f"{path}.split", task.split, configuration)
-        elif kind in _UNSUPPORTED_TASKS:
-            faults.add_unsupported(f"{path}.{kind}", f"task {kind!r}")
-        else:
-            faults.add(path, "must name a task: extract, split or custom")
-
-
-def _check_extract(faults: Faults, path: str, task: job_pb2.ExtractTask, configuration: LiveConfiguration) -> None:
-    if "extract" not in configuration.handlers.names:
-        faults.add_unknown_handler(path, "extract")
-    for field in ("first_page", "last_page"):
-        if (page := getattr(task, field)) < 0:
-            faults.add(f"{path}.{field}", f"must be at least 0, not {page:,}")
-    if 0 < task.last_page < task.first_page:
-        faults.add(f"{path}.last_page", f"must not lie before first_page ({task.first_page:,}), not {task.last_page:,}")
-    if fault := fault_of(task.ocr_languages):
-        faults.add(f"{path}.ocr_languages", fault)
-
-
-def _check_split(faults: Faults, path: str, task: job_pb2.SplitTask, configuration: LiveConfiguration) -> None:
-    if "split" not in configuration.handlers.names:
-        faults.add_unknown_handler(path, "split")
-    request = SplitRequest(task.chunk_size, task.chunk_overlap, task.unit, task.heading_level, task.tokens_max)
-    for field, problem in request.faults():
-        faults.add(f"{path}.{field}", problem)
-
-
-def _check_custom(faults: Faults, path: str, task: job_pb2.CustomTask, configuration: LiveConfiguration) -> None:
-    if not task.handler:
-        faults.add(f"{path}.handler", "must name a handler, not ''")
-    elif task.handler not in configuration.handlers.names:
-        faults.add_unknown_handler(f"{path}.handler", task.handler)
-    else:
-        try:
-            options = struct_to_dict(task.options)
-        except ValueError as error:
-            faults.add(f"{path}.options", str(error))
-            return
-        for problem in configuration.handlers.check(task.handler, options):
-            faults.add(f"{path}.options", problem)
-
-
-def struct_to_dict(struct: Struct) -> dict[str, Any]:
-    """A Struct as plain Python, as JSON would give it. The parser has bounded its depth (100 messages).
-
-    Raises ValueError for numbers that JSON does not have: NaN and infinity.
-    """
-    return {key: _plain(value) for key, value in struct.fields.items()}
-
-
-def _plain(value: Value) -> Any:
-    kind = value.WhichOneof("kind")
-    if kind == "struct_value":
-        return struct_to_dict(value.struct_value)
-    if kind == "list_value":
-        return [_plain(entry) for entry in value.list_value.values]
-    if kind == "number_value":
-        # JSON does not tell 3 from 3.0; schemas do, and people mean the whole number.
-        number = value.number_value
-        if not math.isfinite(number):
-            raise ValueError(f"must hold finite numbers only, not {number}")
-        return int(number) if number.is_integer() and abs(number) < 2**53 else number
-    return getattr(value, kind) if kind and kind != "null_value" else None
