@@ -26,6 +26,7 @@ from ingest_server.composition import (
     engine_limits,
     fits_sockets,
     listener,
+    operator_settings,
     rest_variables,
     scheduler_limits,
     server_limits,
@@ -231,6 +232,7 @@ class App:
             limits=engine_limits(settings),
             clock=clock,
             log_level=settings.log_level.upper(),
+            operator=operator_settings(settings),
         )
         self._scheduler = Scheduler(
             self._store,

@@ -15,6 +15,7 @@ from ingest_server.domain.clock import MICROSECONDS_PER_SECOND, Clock
 from ingest_server.domain.delivery_policy import DeliveryPolicy
 from ingest_server.domain.webhook import SigningKeys
 from ingest_server.engines.local.limits import LocalEngineLimits
+from ingest_server.handlers.operator import OperatorSettings
 from ingest_server.jobs.server import ServerLimits
 from ingest_server.observability.metrics import Metrics
 from ingest_server.scheduler.callbacks import CallbackLimits, CallbackSender, NoTransport, Transport
@@ -50,6 +51,15 @@ def engine_limits(settings: Settings) -> LocalEngineLimits:
         frame_bytes=settings.frame_bytes_max,
         progress_interval_seconds=settings.progress_interval_seconds,
         start_timeout_seconds=settings.worker_start_seconds,
+    )
+
+
+def operator_settings(settings: Settings) -> OperatorSettings:
+    """What built-in handlers are told: each setting of the same name."""
+    return OperatorSettings(
+        s3_endpoint=settings.s3_endpoint,
+        s3_region=settings.s3_region,
+        s3_idle_seconds=settings.s3_idle_seconds,
     )
 
 

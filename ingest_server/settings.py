@@ -184,6 +184,13 @@ class Settings(RestFields):
         16 * KIB, "Read of an answer's body before the connection is closed: only its status counts.", least=0, most=MIB
     )
 
+    # --------------------------------------------------------------------------------------------------- what handlers may reach
+    s3_endpoint: str = setting(
+        "", "S3-compatible service that s3:// is at: http[s]://HOST[:PORT]. Empty: that of AWS for s3_region."
+    )
+    s3_region: str = setting("us-east-1", "Region that requests to S3 are signed for; the keys are AWS_… variables.")
+    s3_idle_seconds: float = setting(30.0, "Longest silence of an S3 service within a request.", least=0.1, most=HOUR_SECONDS)
+
     # ------------------------------------------------------------------------------------------------------------ the store
     store_pending_bytes_max: int = setting(
         64 * MIB, "Bytes that may wait for the writer; then submits are refused.", least=MIB, most=64 * GIB

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from ingest_server.configuration.declaration import Fault
 from ingest_server.configuration.rest_fields import rest_faults
 from ingest_server.domain.address import is_near, parse_listen
 from ingest_server.domain.callback_rules import CallbackRules
+from ingest_server.domain.s3_address import check_s3_endpoint
 from ingest_server.domain.webhook import SigningKeys
 
 AUTH_TOKEN_CHARACTERS_MIN = 16
@@ -26,6 +28,7 @@ def faults_between(values: Mapping[str, Any]) -> list[Fault]:
         *_address_faults(values),
         *_security_faults(values),
         *_callback_faults(values),
+        *_s3_faults(values),
         *_order_faults(values),
         *rest_faults(values),
     ]
@@ -89,6 +92,19 @@ def _callback_faults(values: Mapping[str, Any]) -> list[Fault]:
     if values["callback_hosts"] and not keys.has_common:
         rule = "must hold a secret for all tenants (whsec_…) where callback_hosts is set: receivers trust nothing unsigned"
         faults.append(Fault("settings", "callback_secrets", None, rule))
+    return faults
+
+
+def _s3_faults(values: Mapping[str, Any]) -> list[Fault]:
+    faults = []
+    if values["s3_endpoint"]:
+        try:
+            check_s3_endpoint(values["s3_endpoint"])
+        except ValueError:
+            rule = "must be http[s]://HOST[:PORT], without a path, a query or a user name"
+            faults.append(Fault("settings", "s3_endpoint", values["s3_endpoint"], rule))
+    if not re.fullmatch(r"[a-z0-9-]{1,64}", values["s3_region"]):
+        faults.append(Fault("settings", "s3_region", values["s3_region"], "must be a region such as eu-central-1"))
     return faults
 
 

@@ -117,6 +117,8 @@ def test_bad_addresses(listen: str) -> None:
         (["--drain-seconds", "inf"], "must be at most 3,600"),
         (["--workers", "1e3"], "must be a whole number"),
         (["--metrics-listen", "unix:/x"], "Prometheus reads no Unix socket"),
+        (["--s3-endpoint", "minio:9000"], "s3_endpoint = 'minio:9000' must be http[s]://HOST[:PORT]"),
+        (["--s3-region", "eu west"], "s3_region = 'eu west' must be a region"),
     ],
 )
 def test_rules_between_settings_and_odd_numbers(arguments: list[str], wanted: str) -> None:

@@ -7,6 +7,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from ingest_server.handlers.operator import OperatorSettings
+
 PACKET_BYTES_MAX = 128 * 1_024
 """Below the 208 KiB that Linux lets wait in a socket by default."""
 TEXT_MAX = 16_000
@@ -36,6 +38,7 @@ class Configure(msgspec.Struct, tag=True, frozen=True):
     attempt_cpu_seconds_max: int
     progress_interval_seconds: float
     log_level: str
+    operator: OperatorSettings
 
 
 class Fork(msgspec.Struct, tag=True, frozen=True):

@@ -40,6 +40,7 @@ from ingest_server.engines.local.ladder import Ladder, conclude
 from ingest_server.engines.local.limits import LocalEngineLimits
 from ingest_server.engines.local.sampling import Sampler
 from ingest_server.engines.local.worker_link import WorkerLink
+from ingest_server.handlers.operator import OperatorSettings
 from ingest_server.handlers.registry import BUILTIN_MODULES
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class LocalEngine(Engine):
         use_entry_points: load the entry points "ingest.handlers" of installed packages too.
         scratch_directory: for temporary files of the workers; None: a fresh one where temporary files go.
         log_level: of the workers' log.
+        operator: what the operator has decided for the built-in handlers.
         name: first part of the workers' names.
 
     Raises:
@@ -81,6 +83,7 @@ class LocalEngine(Engine):
         use_entry_points: bool = True,
         scratch_directory: Path | None = None,
         log_level: str = "INFO",
+        operator: OperatorSettings | None = None,
         name: str = "local",
     ) -> None:
         self.name = name
@@ -107,6 +110,7 @@ class LocalEngine(Engine):
             attempt_cpu_seconds_max=self._limits.attempt_cpu_seconds_max,
             progress_interval_seconds=self._limits.progress_interval_seconds,
             log_level=log_level,
+            operator=operator or OperatorSettings(),
         )
         self._estimator = Estimator(self._limits.frame_run_us, self._limits.frame_jobs_max)
         self._dispatcher = Dispatcher(self._limits, self._estimator, lambda: self._workers.values(), self._on_sent)

@@ -19,6 +19,7 @@ from ingest_server.engines.local import allocator, orders
 from ingest_server.engines.local.child import run_worker
 from ingest_server.engines.local.processes import adopt_orphans, die_with_parent, process_table
 from ingest_server.handlers.loader import import_module, load_handlers, run_preloads
+from ingest_server.handlers.operator import use_operator_settings
 from ingest_server.handlers.options import schema_of
 from ingest_server.handlers.registry import HandlerRegistry
 
@@ -214,6 +215,7 @@ def main() -> int:
         os.environ["PYTHONPATH"] = configuration.python_path
     die_with_parent(configuration.server_pid)
     adopt_orphans()
+    use_operator_settings(configuration.operator)
     registry = _load(link, configuration)
     if registry is None:
         return 1
