@@ -1,4 +1,4 @@
-"""Constructors of the tasks of a job: `extract()`, `split()`, `custom("name", …)`, `echo()`."""
+"""Constructors of the tasks of a job: `extract()`, `split()`, `filter_chunks()`, `dedup()`, `custom("name", …)`, `echo()`."""
 
 from __future__ import annotations
 
@@ -69,6 +69,53 @@ def split(unit: str = "tokens", size: int = 0, *, overlap: int = 0, heading_leve
         tokens_max=tokens_max,
     )
     return _frozen("split", job_pb2.Task(split=message))
+
+
+def filter_chunks(
+    *,
+    tokens_min: int = 0,
+    tokens_max: int = 0,
+    characters_min: int = 0,
+    characters_max: int = 0,
+    letters_min: float = 0.0,
+    exclude_phrases: Sequence[str] = (),
+    include_phrases: Sequence[str] = (),
+) -> Task:
+    """Drop chunks by rules, after `split()`; `document().dropped_chunks` tells which. At least one rule.
+
+    Args:
+        tokens_min, tokens_max: of a chunk that is kept; 0: no such limit.
+        characters_min, characters_max: the same in characters.
+        letters_min: least share of letters among its visible characters, 0 … 1.
+        exclude_phrases: chunks that contain one are dropped; literal, without regard to case.
+        include_phrases: chunks that contain none are dropped; empty: none is.
+
+    Raises:
+        TypeError: phrases are given as one string.
+    """
+    for phrases in (exclude_phrases, include_phrases):
+        if isinstance(phrases, str):
+            raise TypeError(f"phrases are the string {phrases!r}: give a list of strings")
+    message = job_pb2.FilterTask(
+        tokens_min=tokens_min,
+        tokens_max=tokens_max,
+        characters_min=characters_min,
+        characters_max=characters_max,
+        letters_min=letters_min,
+        exclude_phrases=exclude_phrases,
+        include_phrases=include_phrases,
+    )
+    return _frozen("filter", job_pb2.Task(filter=message))
+
+
+def dedup(similarity: float = 0.0) -> Task:
+    """Drop chunks that repeat an earlier one, after `split()`; `document().dropped_chunks` tells which, and what they repeat.
+
+    Args:
+        similarity: from which a chunk is dropped, 0.3 … 1: the share of sequences of three words that two chunks have in common.
+            1: only the same text; 0: 0.8.
+    """
+    return _frozen("dedup", job_pb2.Task(dedup=job_pb2.DedupTask(similarity=similarity)))
 
 
 def custom(handler: str, /, **options: Any) -> Task:

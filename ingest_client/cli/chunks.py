@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from ingest.v1 import document_pb2
@@ -30,3 +31,8 @@ def chunk_records(document: document_pb2.Document, name: str) -> list[dict[str, 
 def chunk_lines(document: document_pb2.Document, name: str) -> str:
     """The same as JSON Lines, without a line break at the end."""
     return "\n".join(json.dumps(record, ensure_ascii=False) for record in chunk_records(document, name))
+
+
+def dropped_counts(document: document_pb2.Document) -> dict[str, int]:
+    """How many chunks each rule has dropped, most first."""
+    return dict(Counter(each.rule for each in document.dropped_chunks).most_common())

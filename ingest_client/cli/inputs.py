@@ -16,6 +16,7 @@ from typing import Any
 from google.protobuf import json_format
 
 from ingest.v1 import job_pb2
+from ingest_client.cli import chunk_tasks
 from ingest_client.cli.options import UsageError, pairs
 from ingest_client.inputs import Input
 from ingest_client.specs import Callback, JobSpec, spec_from_proto
@@ -42,6 +43,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         "--split", default="", metavar="UNIT[:SIZE]", help=f"then cut into chunks: {', '.join(SPLIT_UNITS)}; tokens:512"
     )
     parser.add_argument("--overlap", type=int, default=None, metavar="N", help="units that a chunk repeats of the one before")
+    chunk_tasks.register(parser)
     parser.add_argument("--label", action="append", default=[], metavar="K=V", help="label to filter by")
     parser.add_argument(
         "--callback", action="append", default=[], metavar="URL", help="POST to this URL when a job ends; may be repeated"
@@ -59,7 +61,7 @@ def jobs_from(arguments: argparse.Namespace) -> Iterator[JobSpec]:
     if not arguments.paths and arguments.file is None:
         raise UsageError("nothing to submit: name files, folders with --recursive, - for stdin, or --file jobs.json")
     shape = JobSpec(
-        tasks=(_task(arguments), *_split(arguments)),
+        tasks=(_task(arguments), *chunk_tasks.with_chunk_tasks(_split(arguments), arguments)),
         queue=arguments.queue,
         priority=arguments.priority,
         labels=pairs(arguments.label, "--label"),

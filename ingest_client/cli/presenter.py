@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from google.protobuf.message import DecodeError
 
 from ingest.v1 import document_pb2
-from ingest_client.cli.chunks import CHUNKS_EXTENSION, chunk_lines, chunk_records
+from ingest_client.cli.chunks import CHUNKS_EXTENSION, chunk_lines, chunk_records, dropped_counts
 from ingest_client.cli.options import UsageError
 from ingest_client.cli.output_folder import OutputFolder, places, write_text
 from ingest_client.cli.printer import Printer, plain
@@ -94,6 +94,7 @@ class Presenter:
         described = _described(result, name)
         if document is not None:
             self._tell_issues(document, _label(result, name), described)
+            self._tell_dropped(document, _label(result, name), described)
         elif self._asked and _extension(result) != self._format.extension:
             self._printer.note(
                 f"{_label(result, name)} is no document and stays as it is, {_media_type(result) or 'unknown type'}"
@@ -135,7 +136,7 @@ class Presenter:
 
     def _shows_chunks(self, document: document_pb2.Document) -> bool:
         """Who asked for chunks gets them, unless a format of the whole document was asked for."""
-        return bool(document.chunks) and not self._asked
+        return bool(document.chunks or document.dropped_chunks) and not self._asked
 
     def _extension_of(self, document: document_pb2.Document) -> str:
         return CHUNKS_EXTENSION if self._shows_chunks(document) else self._format.extension
@@ -171,6 +172,14 @@ class Presenter:
             self._printer.note(f"{label}: {len(issues) - _ISSUES_TOLD_MAX} more; --format json has them all")
         if issues:
             described["issues"] = [{"page": each.page, "reason": each.reason, "message": each.message} for each in issues]
+
+    def _tell_dropped(self, document: document_pb2.Document, label: str, described: dict[str, object]) -> None:
+        """How many chunks filter and dedup have dropped, by rule."""
+        counts = dropped_counts(document)
+        if counts:
+            told = ", ".join(f"{count} {rule}" for rule, count in counts.items())
+            self._printer.note(f"{label}: {sum(counts.values())} chunks dropped, {len(document.chunks)} kept: {told}")
+            described["dropped"] = counts
 
     def tell_end(self, total: int) -> None:
         """Say how many of `total` jobs are in files, where there are files."""

@@ -11,6 +11,8 @@ BUILTIN_MODULES: tuple[str, ...] = (
     "ingest_server.handlers.echo",
     "ingest_server.handlers.extract",
     "ingest_server.handlers.split",
+    "ingest_server.handlers.filter",
+    "ingest_server.handlers.dedup",
 )
 """One line for each module of handlers that every server has."""
 

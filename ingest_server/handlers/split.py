@@ -36,7 +36,8 @@ def split(context: Context, options: SplitRequest) -> Output:
         document = _read(context.input.read())
     else:
         document = _of_text(Source(context.input))
-    document.ClearField("chunks")
+    for field in ("chunks", "dropped_chunks"):
+        document.ClearField(field)
     document.tokenizer = TOKENIZER_NAME
     add_chunks(SourceText(document), options, count_tokens, document, context.check)
     return Output(data=document.SerializeToString(), media_type=DOCUMENT_MEDIA_TYPE, name=context.input.name)

@@ -121,7 +121,7 @@ class Server:
             limits=self._limits(),
             handlers=self._engine.handlers(),
             engines=((self._engine.name, len(self._engine.workers())),),
-            tasks=("extract", "split"),
+            tasks=("extract", "split", "filter", "dedup"),
             uri_schemes=(),
             callbacks=self._callbacks,
             tenant=caller.tenant,

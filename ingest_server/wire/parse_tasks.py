@@ -8,6 +8,8 @@ from typing import Any
 from google.protobuf.struct_pb2 import Struct, Value
 
 from ingest.v1 import job_pb2
+from ingest_server.domain.dedup_rules import DedupRequest
+from ingest_server.domain.filter_rules import FilterRequest
 from ingest_server.domain.split_rules import SplitRequest
 from ingest_server.handlers.ocr.languages import fault_of
 from ingest_server.wire.faults import Faults
@@ -31,10 +33,14 @@ def check_tasks(faults: Faults, spec: job_pb2.JobSpec, configuration: LiveConfig
             _check_extract(faults, f"{path}.extract", task.extract, configuration)
         elif kind == "split":
             _check_split(faults, f"{path}.split", task.split, configuration)
+        elif kind == "filter":
+            _check_filter(faults, f"{path}.filter", task.filter, configuration)
+        elif kind == "dedup":
+            _check_dedup(faults, f"{path}.dedup", task.dedup, configuration)
         elif kind in _UNSUPPORTED_TASKS:
             faults.add_unsupported(f"{path}.{kind}", f"task {kind!r}")
         else:
-            faults.add(path, "must name a task: extract, split or custom")
+            faults.add(path, "must name a task: extract, split, filter, dedup or custom")
 
 
 def _check_extract(faults: Faults, path: str, task: job_pb2.ExtractTask, configuration: LiveConfiguration) -> None:
@@ -54,6 +60,29 @@ def _check_split(faults: Faults, path: str, task: job_pb2.SplitTask, configurati
         faults.add_unknown_handler(path, "split")
     request = SplitRequest(task.chunk_size, task.chunk_overlap, task.unit, task.heading_level, task.tokens_max)
     for field, problem in request.faults():
+        faults.add(f"{path}.{field}", problem)
+
+
+def _check_filter(faults: Faults, path: str, task: job_pb2.FilterTask, configuration: LiveConfiguration) -> None:
+    if "filter" not in configuration.handlers.names:
+        faults.add_unknown_handler(path, "filter")
+    request = FilterRequest(
+        task.tokens_min,
+        task.tokens_max,
+        task.characters_min,
+        task.characters_max,
+        task.letters_min,
+        tuple(task.exclude_phrases),
+        tuple(task.include_phrases),
+    )
+    for field, problem in request.faults():
+        faults.add(f"{path}.{field}" if field else path, problem)
+
+
+def _check_dedup(faults: Faults, path: str, task: job_pb2.DedupTask, configuration: LiveConfiguration) -> None:
+    if "dedup" not in configuration.handlers.names:
+        faults.add_unknown_handler(path, "dedup")
+    for field, problem in DedupRequest(task.similarity).faults():
         faults.add(f"{path}.{field}", problem)
 
 

@@ -270,12 +270,12 @@ def watch_event(position: int, *, state: JobState = JobState.QUEUED, job: int = 
 
 
 class FakeHandlers:
-    """A handler table: knows "echo", "strict" (refuses any option), "extract" and "split"."""
+    """A handler table: knows "echo", "strict" (refuses any option) and the handlers of the typed tasks."""
 
     @property
     def names(self) -> frozenset[str]:
         """Its handlers."""
-        return frozenset({"echo", "strict", "extract", "split"})
+        return frozenset({"echo", "strict", "extract", "split", "filter", "dedup"})
 
     def check(self, name: str, options: Any) -> list[str]:
         """Faults of options."""

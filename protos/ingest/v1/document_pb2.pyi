@@ -124,6 +124,20 @@ class Chunk(_message.Message):
     headings: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, id: _Optional[str] = ..., text: _Optional[str] = ..., element_ids: _Optional[_Iterable[str]] = ..., pages: _Optional[_Iterable[int]] = ..., token_count: _Optional[int] = ..., embedding: _Optional[_Iterable[float]] = ..., headings: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class DroppedChunk(_message.Message):
+    __slots__ = ("chunk_id", "rule", "kept_chunk_id", "kept_sha256", "similarity")
+    CHUNK_ID_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    KEPT_CHUNK_ID_FIELD_NUMBER: _ClassVar[int]
+    KEPT_SHA256_FIELD_NUMBER: _ClassVar[int]
+    SIMILARITY_FIELD_NUMBER: _ClassVar[int]
+    chunk_id: str
+    rule: str
+    kept_chunk_id: str
+    kept_sha256: str
+    similarity: float
+    def __init__(self, chunk_id: _Optional[str] = ..., rule: _Optional[str] = ..., kept_chunk_id: _Optional[str] = ..., kept_sha256: _Optional[str] = ..., similarity: _Optional[float] = ...) -> None: ...
+
 class DocumentIssue(_message.Message):
     __slots__ = ("page", "reason", "message")
     PAGE_FIELD_NUMBER: _ClassVar[int]
@@ -135,7 +149,7 @@ class DocumentIssue(_message.Message):
     def __init__(self, page: _Optional[int] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Document(_message.Message):
-    __slots__ = ("title", "authors", "page_count", "language", "media_type", "sha256", "create_time", "elements", "chunks", "issues", "media_type_source", "wrappers", "tokenizer")
+    __slots__ = ("title", "authors", "page_count", "language", "media_type", "sha256", "create_time", "elements", "chunks", "issues", "media_type_source", "wrappers", "tokenizer", "dropped_chunks")
     TITLE_FIELD_NUMBER: _ClassVar[int]
     AUTHORS_FIELD_NUMBER: _ClassVar[int]
     PAGE_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -149,6 +163,7 @@ class Document(_message.Message):
     MEDIA_TYPE_SOURCE_FIELD_NUMBER: _ClassVar[int]
     WRAPPERS_FIELD_NUMBER: _ClassVar[int]
     TOKENIZER_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_CHUNKS_FIELD_NUMBER: _ClassVar[int]
     title: str
     authors: _containers.RepeatedScalarFieldContainer[str]
     page_count: int
@@ -162,4 +177,5 @@ class Document(_message.Message):
     media_type_source: str
     wrappers: _containers.RepeatedScalarFieldContainer[str]
     tokenizer: str
-    def __init__(self, title: _Optional[str] = ..., authors: _Optional[_Iterable[str]] = ..., page_count: _Optional[int] = ..., language: _Optional[str] = ..., media_type: _Optional[str] = ..., sha256: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., elements: _Optional[_Iterable[_Union[Element, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunk, _Mapping]]] = ..., issues: _Optional[_Iterable[_Union[DocumentIssue, _Mapping]]] = ..., media_type_source: _Optional[str] = ..., wrappers: _Optional[_Iterable[str]] = ..., tokenizer: _Optional[str] = ...) -> None: ...
+    dropped_chunks: _containers.RepeatedCompositeFieldContainer[DroppedChunk]
+    def __init__(self, title: _Optional[str] = ..., authors: _Optional[_Iterable[str]] = ..., page_count: _Optional[int] = ..., language: _Optional[str] = ..., media_type: _Optional[str] = ..., sha256: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., elements: _Optional[_Iterable[_Union[Element, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunk, _Mapping]]] = ..., issues: _Optional[_Iterable[_Union[DocumentIssue, _Mapping]]] = ..., media_type_source: _Optional[str] = ..., wrappers: _Optional[_Iterable[str]] = ..., tokenizer: _Optional[str] = ..., dropped_chunks: _Optional[_Iterable[_Union[DroppedChunk, _Mapping]]] = ...) -> None: ...

@@ -144,6 +144,30 @@ class EmbedTask(_message.Message):
     model: str
     def __init__(self, model: _Optional[str] = ...) -> None: ...
 
+class FilterTask(_message.Message):
+    __slots__ = ("tokens_min", "tokens_max", "characters_min", "characters_max", "letters_min", "exclude_phrases", "include_phrases")
+    TOKENS_MIN_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_MAX_FIELD_NUMBER: _ClassVar[int]
+    CHARACTERS_MIN_FIELD_NUMBER: _ClassVar[int]
+    CHARACTERS_MAX_FIELD_NUMBER: _ClassVar[int]
+    LETTERS_MIN_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_PHRASES_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_PHRASES_FIELD_NUMBER: _ClassVar[int]
+    tokens_min: int
+    tokens_max: int
+    characters_min: int
+    characters_max: int
+    letters_min: float
+    exclude_phrases: _containers.RepeatedScalarFieldContainer[str]
+    include_phrases: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, tokens_min: _Optional[int] = ..., tokens_max: _Optional[int] = ..., characters_min: _Optional[int] = ..., characters_max: _Optional[int] = ..., letters_min: _Optional[float] = ..., exclude_phrases: _Optional[_Iterable[str]] = ..., include_phrases: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DedupTask(_message.Message):
+    __slots__ = ("similarity",)
+    SIMILARITY_FIELD_NUMBER: _ClassVar[int]
+    similarity: float
+    def __init__(self, similarity: _Optional[float] = ...) -> None: ...
+
 class StoreTask(_message.Message):
     __slots__ = ("target_uri",)
     TARGET_URI_FIELD_NUMBER: _ClassVar[int]
@@ -159,18 +183,22 @@ class CustomTask(_message.Message):
     def __init__(self, handler: _Optional[str] = ..., options: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
 
 class Task(_message.Message):
-    __slots__ = ("extract", "split", "embed", "store", "custom")
+    __slots__ = ("extract", "split", "embed", "store", "custom", "filter", "dedup")
     EXTRACT_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     EMBED_FIELD_NUMBER: _ClassVar[int]
     STORE_FIELD_NUMBER: _ClassVar[int]
     CUSTOM_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    DEDUP_FIELD_NUMBER: _ClassVar[int]
     extract: ExtractTask
     split: SplitTask
     embed: EmbedTask
     store: StoreTask
     custom: CustomTask
-    def __init__(self, extract: _Optional[_Union[ExtractTask, _Mapping]] = ..., split: _Optional[_Union[SplitTask, _Mapping]] = ..., embed: _Optional[_Union[EmbedTask, _Mapping]] = ..., store: _Optional[_Union[StoreTask, _Mapping]] = ..., custom: _Optional[_Union[CustomTask, _Mapping]] = ...) -> None: ...
+    filter: FilterTask
+    dedup: DedupTask
+    def __init__(self, extract: _Optional[_Union[ExtractTask, _Mapping]] = ..., split: _Optional[_Union[SplitTask, _Mapping]] = ..., embed: _Optional[_Union[EmbedTask, _Mapping]] = ..., store: _Optional[_Union[StoreTask, _Mapping]] = ..., custom: _Optional[_Union[CustomTask, _Mapping]] = ..., filter: _Optional[_Union[FilterTask, _Mapping]] = ..., dedup: _Optional[_Union[DedupTask, _Mapping]] = ...) -> None: ...
 
 class Callback(_message.Message):
     __slots__ = ("url", "events")

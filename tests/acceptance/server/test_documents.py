@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ingest.v1 import document_pb2
-from ingest_client import Client, Input, JobSpec, JobState, extract, split
+from ingest_client import Client, Input, JobSpec, JobState, dedup, extract, filter_chunks, split
 from tests.acceptance.server.server_process import ROOT, environment
 from tests.unit.handlers.documents.pictures import needs_tesseract, page, saved
 
@@ -119,3 +119,30 @@ async def test_a_document_is_extracted_and_split_in_one_job(client: Client, docu
     assert results[3].error is not None
     assert results[3].error.reason == "MEDIA_TYPE_NOT_SUPPORTED"
     assert "split" in (await client.info()).tasks
+
+
+async def test_chunks_are_filtered_and_repetitions_dropped_in_the_same_job(client: Client) -> None:
+    text = "Page 7. The cat sat on the mat all day long. A dog came by. THE cat sat on the mat all day long! 1 2 3 4 5."
+    cut = split("sentences", 1)
+    batch = await client.submit(
+        [
+            JobSpec(Input.text(text), [cut, filter_chunks(letters_min=0.5, exclude_phrases=["PAGE "]), dedup()]),
+            JobSpec(Input.text(text), [cut, dedup(1.0)]),
+            JobSpec(Input.text(text), [dedup()]),
+        ]
+    )
+    results = await client.wait(batch)
+    chosen, same = [await result.document() for result in results[:2]]
+    assert [(chunk.id, chunk.text) for chunk in chosen.chunks] == [
+        ("c2", "The cat sat on the mat all day long."),
+        ("c3", "A dog came by."),
+    ]
+    assert [(each.chunk_id, each.rule, each.kept_chunk_id) for each in chosen.dropped_chunks] == [
+        ("c1", "exclude_phrases", ""),
+        ("c5", "letters_min", ""),
+        ("c4", "near", "c2"),
+    ]
+    assert len(same.chunks) == 5
+    assert results[2].error is not None
+    assert results[2].error.reason == "MEDIA_TYPE_NOT_SUPPORTED"
+    assert {"filter", "dedup"} <= set((await client.info()).tasks)
