@@ -7,6 +7,7 @@ run ahead of the time, as its last paragraph permits): strictly increasing insid
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from struct import Struct, pack
 from uuid import UUID
 
@@ -36,6 +37,13 @@ class IdentifierSource:
             ids[column::16] = upper_halves[column::8]
             ids[column + 8 :: 16] = lower_halves[column::8] if column else lower_halves[::8].translate(_WITH_VARIANT)
         return [data for (data,) in _ID.iter_unpack(ids)]
+
+
+def part_id(job_id: bytes, attempt: int, index: int) -> bytes:
+    """The 16-byte id of a part of a job's attempt: the same whenever it is asked for. A UUIDv8 (RFC 9562, section 5.8) whose
+    first 48 bits are those of the job's id, so that an index keeps it near."""
+    digest = sha256(job_id + attempt.to_bytes(4, "big") + index.to_bytes(4, "big")).digest()
+    return job_id[:6] + bytes((0x80 | digest[0] & 0x0F, digest[1], 0x80 | digest[2] & 0x3F)) + digest[3:10]
 
 
 def uuid_text(data: bytes) -> str:

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
-AttemptRow: TypeAlias = tuple[int, int, bytes, int, bytes, bytes, int, int]
+AttemptRow: TypeAlias = tuple[int, int, bytes, int, bytes, bytes, int, int, int]
 """(seq, lease, job_id: 16 bytes, attempt: from 1, spec, payload, timeout_us: longest run from the moment the handler is entered,
-deadline_us: wall time at which the job expires, 0 for never)
+deadline_us: wall time at which the job expires, 0 for never, crash_count: how often the job has killed its worker)
 
 `(seq, lease)` names the attempt everywhere. `spec` is a serialized `ingest.v1.JobSpec` without the input's content; `payload` is
-b"i" + the inline input bytes, b"b" + 32 bytes sha256 of a blob + its size as 8 bytes little-endian, or b"" for empty input."""
+b"i" + the inline input bytes, b"b" + 32 bytes sha256 of a blob + its size as 8 bytes little-endian, or b"" for empty input. Those
+of parts and of merges have a head before that: see `handlers.part_orders`."""
 
 
 class OutcomeCode(IntEnum):
@@ -38,6 +39,9 @@ class OutcomeCode(IntEnum):
     """It was never entered, or the engine was stopped before it ended. It counts for nothing."""
     EXPIRED = 6
     """The job's deadline came while it ran."""
+    DIVIDED = 7
+    """It did not end: the handler wants the job done in parts. `output` is a `handlers.part_orders.SplitOrder`; the attempt is no
+    longer the engine's until it is started again, under the same lease, to merge."""
 
 
 Outcome: TypeAlias = tuple[int, int, int, bytes, bytes, bytes, bytes, str, int, int]

@@ -45,6 +45,7 @@ class AttemptContext(Context):
         key: (seq, lease).
         job_id_bytes: 16 bytes.
         attempt: from 1.
+        crash_count: how often the job has killed its worker.
         start_ns: `time.monotonic_ns` at which it was entered.
         timeout_us: longest run; 0 for no limit.
         deadline_us: wall time at which the job expires; 0 for never.
@@ -64,9 +65,11 @@ class AttemptContext(Context):
         start_ns: int,
         timeout_us: int,
         deadline_us: int,
+        crash_count: int = 0,
     ) -> None:
         self.key = key
         self.attempt = attempt
+        self.crash_count = crash_count
         self._host = host
         self._job_id_bytes = job_id_bytes
         self._start_ns = start_ns

@@ -19,7 +19,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def handler(
-    name: str, *, media_types: Iterable[str] = (), preload: Callable[[], object] | None = None
+    name: str,
+    *,
+    media_types: Iterable[str] = (),
+    preload: Callable[[], object] | None = None,
+    merge: Callable[..., object] | None = None,
+    internal: bool = False,
 ) -> Callable[[Function], Function]:
     """Make a callable a handler.
 
@@ -29,6 +34,9 @@ def handler(
     Args:
         name: what jobs call it by: [a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?
         media_types: that it reads; empty: any. For people and clients; nothing is refused because of it.
+        merge: makes one result of those of its parts, for a handler that may return a `parts.Split`: called like the handler,
+            with `Split.state` and the `parts.PartResult`s, in order, behind its arguments; `async` if the handler is.
+        internal: the handler runs parts only.
         preload: called without arguments once, before workers are forked; see `HandlerSpec.preload`.
 
     Raises:
@@ -55,6 +63,8 @@ def handler(
             media_types=tuple(media_types),
             is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__),
             preload=preload,
+            merge=merge,
+            internal=internal,
         )
         setattr(function, SPEC_ATTRIBUTE, spec)
         return function

@@ -1,34 +1,43 @@
 """Runs the tasks of a job, in one chain of small steps: planned, prepared, called, converted, passed on, serialized.
 
-The plan of a spec (which handlers, which options) is made once and kept by the spec's bytes: jobs of one submit share them.
+A job may be done in parts: then its first handler answers with them instead of a result, they run as jobs of their own, and this
+job goes on with what became of them (`parts.py`, `part_runs.py`).
 """
 
 from __future__ import annotations
 
 import inspect
-import traceback
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from google.protobuf.message import DecodeError
-
-from ingest.v1 import job_pb2
 from ingest_server.domain.errors import Code, Failure, Reason
 from ingest_server.handlers.blobs import BlobAccess
 from ingest_server.handlers.context import AttemptContext
+from ingest_server.handlers.failure_text import failure_of
 from ingest_server.handlers.inputs import FileInput, MemoryInput
 from ingest_server.handlers.interface import HandlerFailure
-from ingest_server.handlers.options import InvalidOptions, OptionsCodec, plain_struct
+from ingest_server.handlers.part_orders import MERGE, PART, encode_order
+from ingest_server.handlers.part_runs import PartRuns
+from ingest_server.handlers.parts import Split
+from ingest_server.handlers.plan import Plan, Planner, Step
 from ingest_server.handlers.registry import HandlerRegistry
 from ingest_server.handlers.results import BadResult, Result, discard, to_payload, to_result
 
 EMPTY_OUTPUT: tuple[bytes, bytes, bytes] = (b"", b"", b"")
-ENTRIES_MAX = 1_024
-"""Plans kept. A plan has about 1 KB; specs differ by input name, so a bound is needed more than a good hit rate."""
+PART_INLINE_BYTES_MAX = 1_024
+"""Results of parts above this size become blobs: the server holds all of a job's until they are merged."""
+_HEADED = (PART, MERGE)
 
 AttemptResult: TypeAlias = tuple[bytes, bytes, bytes]
 """(output: a serialized Payload, failure: `Failure.to_bytes()` or b"" for success, blob sha256 of the output or b"")"""
+
+
+class Divided(NamedTuple):
+    """An `AttemptResult` that is no output: the job goes on in parts. `output` is an encoded `SplitOrder`."""
+
+    output: bytes
+    failure: bytes = b""
+    blob: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +50,6 @@ class ResultLimits:
     failure_bytes_max: int = 8 * 1_024
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One task, ready to be called."""
-
-    function: Callable[..., Any]
-    is_async: bool
-    codec: OptionsCodec | None
-    options: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a spec asks for. `failure` is set instead of `steps` if it cannot be done."""
-
-    steps: tuple[Step, ...]
-    is_async: bool
-    media_type: str
-    name: str
-    metadata: dict[str, str]
-    failure: bytes = b""
-
-
 class Executor:
     """Runs attempts in this process.
 
@@ -73,21 +60,14 @@ class Executor:
     """
 
     def __init__(self, registry: HandlerRegistry, blobs: BlobAccess, limits: ResultLimits) -> None:
-        self._registry = registry
+        self._planner = Planner(registry)
+        self._parts = PartRuns(self._planner, blobs)
         self._blobs = blobs
         self._limits = limits
-        self._plans: dict[bytes, Plan] = {}
-        self._codecs: dict[type, OptionsCodec] = {}
 
     def plan(self, spec: bytes) -> Plan:
-        """What a serialized JobSpec asks for. Never raises: a spec that cannot be run has a plan with a failure."""
-        plan = self._plans.get(spec)
-        if plan is None:
-            if len(self._plans) >= ENTRIES_MAX:
-                # Oldest first: dicts keep the order of insertion, and one look-up per new spec is cheap enough.
-                del self._plans[next(iter(self._plans))]
-            plan = self._plans[spec] = self._make_plan(spec)
-        return plan
+        """See `Planner.plan`."""
+        return self._planner.plan(spec)
 
     def run(self, plan: Plan, payload: bytes, context: AttemptContext) -> AttemptResult:
         """Run all steps of a plan without async handlers.
@@ -102,7 +82,10 @@ class Executor:
         """
         if plan.failure:
             return b"", plan.failure, b""
+        depth = 0
         try:
+            if payload[:1] in _HEADED:
+                plan, payload, depth = self._parts.unfold(plan, payload)
             context.input_source = (self._input, plan, payload)
             last: Result | None = None
             for step in plan.steps:
@@ -112,8 +95,10 @@ class Executor:
                 value = step.function(context) if codec is None else step.function(context, codec.decode(step.options))
                 if value is None and len(plan.steps) == 1:
                     return EMPTY_OUTPUT
+                if value.__class__ is Split:
+                    return self._divided(value, step, plan, depth)
                 last = to_result(value)
-            return self._output(last)
+            return self._output(last, depth)
         finally:
             context.close()
 
@@ -121,7 +106,10 @@ class Executor:
         """The same for a plan with at least one async handler; its other handlers run inline."""
         if plan.failure:
             return b"", plan.failure, b""
+        depth = 0
         try:
+            if payload[:1] in _HEADED:
+                plan, payload, depth = self._parts.unfold(plan, payload)
             context.input_source = (self._input, plan, payload)
             last: Result | None = None
             for step in plan.steps:
@@ -131,32 +119,16 @@ class Executor:
                 value = step.function(*arguments)
                 if inspect.isawaitable(value):
                     value = await value
+                if value.__class__ is Split:
+                    return self._divided(value, step, plan, depth)
                 last = to_result(value)
-            return self._output(last)
+            return self._output(last, depth)
         finally:
             context.close()
 
     def failure_of(self, error: BaseException) -> Failure:
         """How what an attempt raised is told, within the bounds of size."""
-        if isinstance(error, BadResult):
-            return error.failure
-        if isinstance(error, InvalidOptions):
-            return _failure(Code.INVALID_ARGUMENT, Reason.INVALID_OPTIONS, str(error))
-        limit = self._limits.failure_bytes_max
-        if isinstance(error, HandlerFailure):
-            metadata = _bounded_metadata(error.metadata, limit)
-            try:
-                code = Code(error.code)
-            except ValueError:
-                code = Code.UNKNOWN
-            return Failure(code, clip(str(error.reason), 128), clip(str(error.message), limit), metadata, bool(error.retryable))
-        name = type(error).__qualname__
-        module = type(error).__module__
-        full_name = name if module in ("builtins", "__main__") else f"{module}.{name}"
-        text = _text_of(error)
-        message = f"the handler raised {name}: {text}" if text else f"the handler raised {name}"
-        metadata = {"exception": clip(full_name, 256), "traceback": clip_front(_traceback_of(error), limit)}
-        return Failure(Code.UNKNOWN, Reason.HANDLER_ERROR, clip(message, limit), metadata)
+        return failure_of(error, self._limits.failure_bytes_max)
 
     def _input(self, plan: Plan, payload: bytes) -> MemoryInput | FileInput:
         if payload[:1] == b"b":
@@ -171,11 +143,19 @@ class Executor:
             return FileInput(path, size_bytes, plan.media_type, plan.name, plan.metadata)
         return MemoryInput(payload[1:], plan.media_type, plan.name, plan.metadata)
 
-    def _output(self, last: Result | None) -> AttemptResult:
+    def _divided(self, split: Split, step: Step, plan: Plan, depth: int) -> Divided:
+        order = self._parts.order(split, step, plan, depth)
+        for part in split.parts:
+            if part.input is not None:
+                discard(part.input.path)
+        return Divided(encode_order(order))
+
+    def _output(self, last: Result | None, depth: int) -> AttemptResult:
         if last is None:
             return EMPTY_OUTPUT
+        inline_bytes_max = min(self._limits.inline_bytes_max, PART_INLINE_BYTES_MAX) if depth else self._limits.inline_bytes_max
         try:
-            output, blob = to_payload(last, self._blobs, self._limits.inline_bytes_max, self._limits.result_bytes_max)
+            output, blob = to_payload(last, self._blobs, inline_bytes_max, self._limits.result_bytes_max)
         except OSError as error:
             raise BadResult(
                 Failure(
@@ -184,124 +164,5 @@ class Executor:
                     f"the result of {last.size_bytes} bytes could not be written to the blob store: {error.strerror}",
                 )
             ) from error
-        if last.path is not None:
-            discard(last)
+        discard(last.path)
         return output, b"", blob
-
-    def _make_plan(self, data: bytes) -> Plan:
-        try:
-            spec = job_pb2.JobSpec.FromString(data)
-        except DecodeError as error:
-            failure = _failure(Code.INTERNAL, Reason.INTERNAL, f"the stored job cannot be read: {error}")
-            return Plan((), False, "", "", {}, failure.to_bytes())
-        try:
-            steps = tuple(self._step(task) for task in spec.tasks)
-        except _NoPlan as error:
-            return Plan((), False, "", "", {}, error.failure.to_bytes())
-        is_async = any(step.is_async for step in steps)
-        given = spec.input
-        return Plan(steps, is_async, given.media_type, given.name, dict(given.metadata))
-
-    def _step(self, task: job_pb2.Task) -> Step:
-        name, plain = task_call(task)
-        handler = self._registry.get(name)
-        if handler is None:
-            raise _NoPlan(
-                Failure(
-                    Code.INVALID_ARGUMENT,
-                    Reason.UNKNOWN_HANDLER,
-                    f"no handler named {name!r} is loaded: start the server with the module that has it",
-                    {"handler": clip(name, 128)},
-                    retryable=False,
-                )
-            )
-        if handler.options_type is None:
-            if plain:
-                message = f"handler {name!r} takes no options, but was given {sorted(plain)[0]!r}"
-                raise _NoPlan(_failure(Code.INVALID_ARGUMENT, Reason.INVALID_OPTIONS, message))
-            return Step(handler.function, handler.is_async, None, b"")
-        codec = self._codecs.get(handler.options_type)
-        if codec is None:
-            codec = self._codecs[handler.options_type] = OptionsCodec(handler.options_type)
-        try:
-            return Step(handler.function, handler.is_async, codec, codec.encode(plain))
-        except InvalidOptions as error:
-            failure = _failure(Code.INVALID_ARGUMENT, Reason.INVALID_OPTIONS, f"options of handler {name!r}: {error}")
-            raise _NoPlan(failure) from error
-
-
-class _NoPlan(Exception):
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-
-def task_call(task: job_pb2.Task) -> tuple[str, dict[str, Any]]:
-    """Name of the handler that a task is for, and the plain options it gives."""
-    kind = task.WhichOneof("kind")
-    if kind == "custom":
-        return task.custom.handler, plain_struct(task.custom.options) if task.custom.HasField("options") else {}
-    if kind is None:
-        return "", {}
-    # Other typed tasks go to the built-in handler of the same name; their fields are its options.
-    message = getattr(task, kind)
-    return kind, {field.name: _plain_field(getattr(message, field.name)) for field in message.DESCRIPTOR.fields}
-
-
-def _plain_field(value: Any) -> Any:
-    """A field's value as JSON can hold it: repeated fields as lists."""
-    return value if isinstance(value, (str, bytes, bool, int, float)) else list(value)
-
-
-def handler_names(tasks: Sequence[job_pb2.Task]) -> tuple[str, ...]:
-    """Names of the handlers that tasks are for, without looking at the options."""
-    return tuple(task.custom.handler if (kind := task.WhichOneof("kind")) == "custom" else kind or "" for task in tasks)
-
-
-def clip(text: str, limit_bytes: int) -> str:
-    """The text, cut so that its UTF-8 form has at most so many bytes."""
-    data = text.encode("utf-8", "backslashreplace")
-    if len(data) <= limit_bytes:
-        return data.decode()
-    return data[: limit_bytes - 3].decode("utf-8", "ignore") + "…"
-
-
-def clip_front(text: str, limit_bytes: int) -> str:
-    """The same, but the end is kept: the last lines of a traceback tell most."""
-    data = text.encode("utf-8", "backslashreplace")
-    if len(data) <= limit_bytes:
-        return data.decode()
-    return "…" + data[3 - limit_bytes :].decode("utf-8", "ignore")
-
-
-def _failure(code: Code, reason: Reason, message: str) -> Failure:
-    return Failure(code, reason, clip(message, 2_048), retryable=False)
-
-
-def _bounded_metadata(metadata: object, limit_bytes: int) -> dict[str, str]:
-    if not isinstance(metadata, dict):
-        return {}
-    kept: dict[str, str] = {}
-    room_bytes = limit_bytes
-    for key, value in list(metadata.items())[:64]:
-        name, text = clip(str(key), 128), clip(str(value), 2_048)
-        room_bytes -= len(name.encode()) + len(text.encode())
-        if room_bytes < 0:
-            break
-        kept[name] = text
-    return kept
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException as second:  # a __str__ of the author's own
-        return f"(its text cannot be read: {type(second).__name__})"
-
-
-def _traceback_of(error: BaseException) -> str:
-    try:
-        # 20 frames at either end say where; a RecursionError has a thousand.
-        return "".join(traceback.format_exception(error, limit=-20))
-    except BaseException as second:
-        return f"(traceback cannot be formatted: {type(second).__name__})"

@@ -17,6 +17,7 @@ A handler takes the context, and options if it has any; it may be `async`. What 
     bytes, bytearray           as they are, "application/octet-stream"
     str                        UTF-8, "text/plain; charset=utf-8"
     a protobuf message         serialized; media type "application/vnd.ingest.document+proto" for a Document
+    Split                      the work in parts, each a job of its own: see `parts.py`
     Output                     bytes or a file, with a media type and a name of your choice
     anything JSON can hold     JSON, "application/json" (dataclasses and msgspec structs too)
 
@@ -118,6 +119,8 @@ class Context(ABC):
     """UUID in its 36-character form."""
     attempt: int
     """From 1."""
+    crash_count: int
+    """How often this job has killed its worker before."""
     input: Input
     """The job's input, or the output of the task before."""
     log: logging.Logger
@@ -152,6 +155,8 @@ class HandlerSpec:
         description: first line of its docstring.
         media_types: that it reads; empty: any.
         is_async: runs on the worker's event loop, beside others.
+        merge: for a handler that may return a `parts.Split`: makes the result of those of the parts.
+        internal: runs parts only; jobs cannot name it, clients are not told of it.
         preload: called once in the zygote before workers are forked: what it loads is shared by all workers, as long as it is
             only read and lives in buffers (numpy, Arrow, mmap): plain Python objects are copied page by page as their
             reference counts change.
@@ -164,3 +169,5 @@ class HandlerSpec:
     media_types: tuple[str, ...]
     is_async: bool
     preload: Any = None
+    merge: Any = None
+    internal: bool = False

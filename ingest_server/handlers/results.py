@@ -125,11 +125,11 @@ def _shared_fields(media_type: str, name: str) -> bytes:
     return job_pb2.Payload(media_type=media_type, name=name).SerializeToString()
 
 
-def discard(result: Result) -> None:
-    """Remove the file of a result if it lies in the worker's own directory of temporary files: it has been copied away.
-    Files elsewhere, such as the input itself, are the handler's own affair."""
-    if result.path is not None and result.path.is_relative_to(tempfile.gettempdir()):
-        result.path.unlink(missing_ok=True)
+def discard(path: Path | None) -> None:
+    """Remove the file of a result, if it has one, if it lies in the worker's own directory of temporary files: it has been copied
+    away. Files elsewhere, such as the input itself, are the handler's own affair."""
+    if path is not None and path.is_relative_to(tempfile.gettempdir()):
+        path.unlink(missing_ok=True)
 
 
 def _of_bytes(data: bytes, media_type: str) -> Result:

@@ -1,4 +1,5 @@
-"""How many jobs have not ended: the server's own bound is held against it, and tenants' quotas are told of every end.
+"""How many jobs have not ended: the server's own bound is held against it, and tenants' quotas are told of every end. Parts of
+jobs are not counted: their owner did not submit them.
 
 Counted from the events, so it costs no query per submit. A job is new when its row number was never seen before; it is gone with
 its terminal event, which comes once.
@@ -48,6 +49,8 @@ class LiveCounts:
         states = [0] * STATE_SLOTS
         newest, created = self._newest_seq, 0
         for event in changes.events:
+            if not event[4]:
+                continue  # a part
             states[event[5]] += 1
             if event[1] > newest:
                 newest = event[1]

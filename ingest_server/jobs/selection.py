@@ -44,7 +44,7 @@ class ResolvedSelection:
         self._hub = hub
         self._batch = batch
         self._job_ids = frozenset(query.job_ids) if query.job_ids is not None else None
-        self._by_row = bool(query.labels or query.create_from_us or query.create_before_us)
+        self._by_row = bool(query.labels or query.create_from_us or query.create_before_us or query.part_of)
         self._decisions: dict[int, bool] = {}
 
     @classmethod
@@ -95,16 +95,20 @@ class ResolvedSelection:
             return event[2] in self._job_ids
         if self._batch and event[4] != self._batch:
             return False
+        if bool(event[4]) == bool(self.query.part_of):
+            return False  # parts belong to no batch, and are of this selection only if it asks for them
         tenant, queue, _ = self._hub.group_key(event[3])
         return tenant == self.query.tenant and (not self.query.queues or queue in self.query.queues)
 
     async def keep_matching(self, events: Sequence[WatchEvent], now_us: int) -> Sequence[WatchEvent]:
         """Of events that an index gave, those that are of this selection, in order. Their batches can be named afterwards."""
         queues = self.query.queues
+        if self._job_ids is None and not self._batch:
+            events = [event for event in events if bool(event.batch) != bool(self.query.part_of)]
         if queues:
             events = [event for event in events if self._hub.group_key(event.group)[1] in queues]
         if events and not self._batch:
-            await self._names.learn(event.batch for event in events)
+            await self._names.learn(event.batch for event in events if event.batch)
         if not self._by_row or not events:
             return events
         unknown = {event.seq: event.job_id for event in events if event.seq not in self._decisions}
@@ -124,6 +128,7 @@ class ResolvedSelection:
             all(labels.get(key) == value for key, value in query.labels)
             and row.create_us >= query.create_from_us
             and (not query.create_before_us or row.create_us < query.create_before_us)
+            and (not query.part_of or row.part_of == query.part_of)
         )
 
     def _indexes(self) -> tuple[tuple[int, ...], Sequence[bytes], tuple[str, ...]]:

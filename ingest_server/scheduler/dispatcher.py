@@ -149,7 +149,7 @@ class Dispatcher:
         attempts: dict[int, InFlight] = {}
         for seq, job_id, group, spec, payload, attempt, crash_count, deadline_us, _ in jobs:
             attempts[seq] = InFlight(lease, group, job_id, attempt, crash_count, spec)
-            rows.append((seq, lease, job_id, attempt, spec, payload, read_spec(spec).timeout_us, deadline_us))
+            rows.append((seq, lease, job_id, attempt, spec, payload, read_spec(spec).timeout_us, deadline_us, crash_count))
         self._inflight.add_lease(lease, attempts)
         self._engine.start(rows)
 

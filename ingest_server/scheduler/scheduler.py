@@ -14,6 +14,7 @@ from ingest_server.domain.tenant import TenantQuota
 from ingest_server.engines.interface import Engine, EngineListener, ProgressRow
 from ingest_server.scheduler.dispatcher import Dispatcher
 from ingest_server.scheduler.fairness import FairShare
+from ingest_server.scheduler.fanout import Fanout
 from ingest_server.scheduler.inflight import InFlightTable
 from ingest_server.scheduler.leases import LeaseKeeper
 from ingest_server.scheduler.limits import StartLimits
@@ -73,7 +74,11 @@ class Scheduler:
         self.dispatcher = Dispatcher(
             store, engine, self._inflight, fair, start_limits, self._leases, self.statistics, read_spec, clock
         )
-        self._settler = Settler(store, self._inflight, fair, self.statistics, read_spec, clock, random.random)
+        self._fanout = Fanout(
+            store, engine, self._inflight, fair, read_spec, clock,
+            on_progress=on_progress, report=lambda outcomes: self._settler.on_outcomes(outcomes),
+        )  # fmt: skip
+        self._settler = Settler(store, self._inflight, fair, self.statistics, read_spec, clock, random.random, self._fanout.begin)
         self.reaper = Reaper(
             store,
             clock,
@@ -82,15 +87,15 @@ class Scheduler:
             retention_interval_seconds=limits.retention_interval_seconds,
             event_ttl_seconds=limits.event_ttl_seconds,
         )
-        self._on_progress = on_progress
         self._on_failure = on_failure
         self._fair = fair
         self._tasks: list[asyncio.Task[None]] = []
         store.subscribe(self.dispatcher.on_changes)
+        store.subscribe(self._fanout.on_changes)
 
     async def open(self) -> None:
         """Open the engine. Raises what `Engine.open` raises."""
-        await self._engine.open(EngineListener(self._settler.on_outcomes, self._on_progress, self.dispatcher.on_capacity))
+        await self._engine.open(EngineListener(self._settler.on_outcomes, self._fanout.on_progress, self.dispatcher.on_capacity))
 
     def start(self) -> None:
         """Begin to run jobs. Store and engine are open."""
@@ -100,6 +105,7 @@ class Scheduler:
             self._leases.run,
             self.reaper.run_due,
             self.reaper.run_retention,
+            self._fanout.run,
         ):
             task = asyncio.create_task(loop(), name=f"scheduler {loop.__qualname__}")
             task.add_done_callback(self._loop_ended)
@@ -115,6 +121,7 @@ class Scheduler:
         """
         self.dispatcher.stop()
         await self._engine.close(grace_seconds=grace_seconds)
+        self._fanout.close()
         if self._tasks:
             await self._settler.flush(settle_seconds)
         for task in self._tasks:
@@ -124,10 +131,7 @@ class Scheduler:
 
     def cancel(self, seq: int, lease: int) -> None:
         """Ask a running attempt to stop (jobs.ports.Canceller)."""
-        attempt = self._inflight.attempts.get(seq)
-        if attempt is not None and attempt.lease == lease:
-            self._inflight.cancelling.add(seq)
-            self._engine.cancel(seq, lease)
+        self._fanout.stop_attempt(seq, lease)
 
     def running_count(self) -> int:
         """Attempts that are out."""

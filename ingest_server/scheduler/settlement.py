@@ -33,7 +33,7 @@ SETTLE_CALLS_MAX = 2
 CRASH_BACKOFF_US = 100_000
 """Wait before a job that killed its worker runs again: a new worker is forked meanwhile."""
 
-_SUCCEEDED = int(OutcomeCode.SUCCEEDED)
+_SUCCEEDED, _DIVIDED = int(OutcomeCode.SUCCEEDED), int(OutcomeCode.DIVIDED)
 
 
 class Settler:
@@ -52,6 +52,7 @@ class Settler:
         read_spec: SpecReader,
         clock: Clock,
         random: Callable[[], float],
+        on_divided: Callable[[Outcome, InFlight], None],
     ) -> None:
         self._store = store
         self._inflight = inflight
@@ -60,6 +61,7 @@ class Settler:
         self._read_spec = read_spec
         self._clock = clock
         self._random = random
+        self._on_divided = on_divided
         self._pending: list[Settlement] = []
         self._calls: set[asyncio.Task[None]] = set()
         self._moved = asyncio.Event()
@@ -75,7 +77,8 @@ class Settler:
             attempt = attempts.get(outcome[0])
             if attempt is None or attempt.lease != outcome[1]:
                 continue
-            del attempts[outcome[0]]
+            if outcome[2] != _DIVIDED:
+                del attempts[outcome[0]]
             seconds = (outcome[9] - outcome[8]) * 1e-6 if outcome[8] else 0.0
             account = served.get(attempt.group)
             if account is None:
@@ -83,6 +86,9 @@ class Settler:
             else:
                 account[0] += 1
                 account[1] += seconds
+            if outcome[2] == _DIVIDED:
+                self._on_divided(outcome, attempt)  # it is still out
+                continue
             pending.append((*outcome, 0) if outcome[2] == _SUCCEEDED else self._judge(outcome, attempt))
             if cancelling:
                 cancelling.discard(outcome[0])

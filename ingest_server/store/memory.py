@@ -92,7 +92,8 @@ class MemoryStore(MemoryReads):
                     metadata={"queue": policy.queue},
                 )
         ids, codes = self._choose(batch, now_us)
-        batch_id = batch.batch_id or state.identifiers.take(1, now_us)[0]
+        parts = bool(batch.policies) and bool(batch.policies[0].part_of)
+        batch_id = bytes(16) if parts else batch.batch_id or state.identifiers.take(1, now_us)[0]
         jobs = [
             (index, self._accept(batch, index, ids[index], batch_id, now_us))
             for index, code in enumerate(codes)
@@ -158,18 +159,19 @@ class MemoryStore(MemoryReads):
         policy_index, _, payload, key, sha256 = batch.jobs[index]
         policy = batch.policies[policy_index]
         later = policy.start_us > now_us
-        number = state.batch_number(batch.tenant, batch_id)
+        number = 0 if policy.part_of else state.batch_number(batch.tenant, batch_id)
         group = state.group_number((policy.tenant, policy.queue, policy.fairness_key))
         seq = state.number("seq")
         job = Job(
             seq, job_id, number, group, policy, JobState.SCHEDULED if later else JobState.QUEUED, now_us,
-            (now_us - policy.priority * self._ageing_us, seq), payload, {sha256} if sha256 else set(),
+            ((policy.line_us or now_us) - policy.priority * self._ageing_us, seq), payload, {sha256} if sha256 else set(),
             batch.retried_from[index] if batch.retried_from else b"", due_us=policy.start_us if later else 0,
         )  # fmt: skip
         state.jobs[seq] = state.by_id[job_id] = job
         state.groups[group].jobs += 1
-        state.batches_empty.pop(number, None)
-        state.batch_sizes[number] = state.batch_sizes.get(number, 0) + 1
+        if number:
+            state.batches_empty.pop(number, None)
+            state.batch_sizes[number] = state.batch_sizes.get(number, 0) + 1
         if key:
             self._dedupe[batch.tenant, policy.queue, key] = (seq, now_us + policy.dedupe_window_us)
         state.emit(job, 0, now_us)

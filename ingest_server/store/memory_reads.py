@@ -86,7 +86,7 @@ class MemoryReads(MemoryOutbox, JobStore):
         for index, (_, job) in enumerate(found):
             if job is None:
                 continue
-            row = job.row(state.batch_ids[job.batch], detail)
+            row = job.row(state.batch_ids.get(job.batch, b""), detail)
             size += sum(map(len, (row.spec, row.payload, row.history, row.output, row.failure, row.progress)))
             if len(rows) >= limit or (bytes_max and rows and size > bytes_max):
                 return JobPage(rows, job.seq if query.job_ids is None else index, state.position)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ingest_server.domain.ids import IdentifierSource
 from ingest_server.domain.job import JobState
-from ingest_server.store.records import Changes, Detail, Event, EventDetail, GroupKey, JobPolicy, JobQuery, JobRow
+from ingest_server.store.records import ANY_PARTS, Changes, Detail, Event, EventDetail, GroupKey, JobPolicy, JobQuery, JobRow
 
 Lane = tuple[str, str, str]
 """(tenant, queue, concurrency_key)"""
@@ -77,6 +77,7 @@ class Job:
             and all(label in policy.labels for label in query.labels)
             and self.create_us >= query.create_from_us
             and (not query.create_before_us or self.create_us < query.create_before_us)
+            and (bool(policy.part_of) if query.part_of == ANY_PARTS else policy.part_of == query.part_of)
         )
 
     def row(self, batch_id: bytes, detail: Detail) -> JobRow:
@@ -90,7 +91,7 @@ class Job:
             self.due_us, policy.deadline_us, "" if leased else self.worker, self.retried_from,
             b"" if state is JobState.RUNNING else self.failure, b"" if leased else self.progress,
             *((policy.spec, self.payload, self.history) if detail is Detail.FULL else (b"", b"", b"")),
-            self.output if detail else b"",
+            self.output if detail else b"", policy.part_of,
         )  # fmt: skip
 
 
@@ -253,6 +254,8 @@ class MemoryState:
         self.gone.append(job.seq)
         del self.jobs[job.seq], self.by_id[job.job_id]
         self.groups[job.group].jobs -= 1
+        if not job.batch:
+            return
         self.batch_sizes[job.batch] -= 1
         if not self.batch_sizes[job.batch]:
             del self.batch_sizes[job.batch]

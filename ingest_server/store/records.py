@@ -37,6 +37,9 @@ class JobPolicy:
         dedupe_window_us: how long a dedupe key stays taken.
         spec: what the engine needs to run it; opaque.
         callbacks: whom to tell of its states, at most `outbox.TARGETS_MAX`; see `outbox.py`.
+        part_of: 16-byte id of the job they are parts of; b"" for jobs of their own right. A part belongs to no batch (number 0),
+            and only a query that names its id or `part_of` finds it. All policies of a submit have the same.
+        line_us: they stand in line as if they had been accepted then; 0: when they are. So parts keep the place of their job.
     """
 
     tenant: str
@@ -52,6 +55,8 @@ class JobPolicy:
     dedupe_window_us: int
     spec: bytes
     callbacks: tuple[CallbackTarget, ...] = ()
+    part_of: bytes = b""
+    line_us: int = 0
 
 
 NewJob: TypeAlias = tuple[int, bytes, bytes, str, bytes]
@@ -248,6 +253,7 @@ class JobRow:
     payload: bytes
     history: bytes
     output: bytes
+    part_of: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +267,7 @@ class JobQuery:
         states, queues: any of them; empty for no condition.
         labels: all of them.
         create_from_us, create_before_us: accepted in this half-open span; 0 for no bound.
+        part_of: parts of this job, 16 bytes; b"" means no parts at all, `ANY_PARTS` those of any job.
     """
 
     tenant: str
@@ -271,6 +278,11 @@ class JobQuery:
     labels: tuple[tuple[str, str], ...] = ()
     create_from_us: int = 0
     create_before_us: int = 0
+    part_of: bytes = b""
+
+
+ANY_PARTS = b"*"
+"""`JobQuery.part_of`: the parts of all jobs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ def job_to_proto(row: JobRow, *, full: bool) -> job_pb2.Job:
         attempt=row.attempt,
         crash_count=row.crash_count,
         revision=row.revision,
+        parent_job_id=format_uuid(row.part_of),
         retried_from=format_uuid(row.retried_from),
         labels=dict(row.labels),
         priority=row.priority,

@@ -43,6 +43,7 @@ def parse_filter(job_filter: job_service_pb2.JobFilter, tenant: str) -> JobQuery
         labels=checked_labels(faults, "filter.labels", job_filter.labels),
         create_from_us=_checked_bound(faults, job_filter, "create_time_from"),
         create_before_us=_checked_bound(faults, job_filter, "create_time_before"),
+        part_of=_checked_uuid(faults, "filter.parent_job_id", job_filter.parent_job_id),
     )
     if query.create_from_us and query.create_before_us and query.create_from_us >= query.create_before_us:
         faults.add("filter.create_time_before", "must lie after create_time_from")

@@ -80,6 +80,7 @@ def watch_token(query: JobQuery, position: int) -> str:
         labels=query.labels,
         create_from_us=query.create_from_us,
         create_before_us=query.create_before_us,
+        part_of=query.part_of,
     )
     return encode_token(TokenKind.RESUME, selection_digest(watched), position)
 

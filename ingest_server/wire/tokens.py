@@ -51,6 +51,8 @@ def selection_digest(query: JobQuery) -> bytes:
         (text for pair in sorted(query.labels) for text in pair),
         (str(query.create_from_us), str(query.create_before_us)),
     ]
+    if query.part_of:
+        parts.append((query.part_of,))
     return _digest(parts)
 
 

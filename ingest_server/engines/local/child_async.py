@@ -16,9 +16,10 @@ import time
 from typing import TYPE_CHECKING
 
 from ingest_server.engines.interface import AttemptRow, OutcomeCode
+from ingest_server.engines.local.codes import code_of
 from ingest_server.engines.local.frames import Key, Kind, pack
 from ingest_server.handlers.context import AttemptContext, current_attempt
-from ingest_server.handlers.execute import Plan
+from ingest_server.handlers.plan import Plan
 
 if TYPE_CHECKING:
     from ingest_server.engines.local.child import Worker
@@ -58,7 +59,7 @@ class AsyncAttempts:
             self._loop = asyncio.new_event_loop()
             asyncio.set_event_loop(self._loop)
         slot = self._free_slots.pop()
-        context = AttemptContext(worker, key, row[2], row[3], start_ns, row[6], row[7])
+        context = AttemptContext(worker, key, row[2], row[3], start_ns, row[6], row[7], row[8])
         variables = contextvars.copy_context()
         variables.run(current_attempt.set, context)
         worker.page.enter(slot, key, start_ns)
@@ -104,11 +105,9 @@ class AsyncAttempts:
     async def _run(self, plan: Plan, payload: bytes, context: AttemptContext, slot: int, start_ns: int) -> None:
         worker, key = self._worker, context.key
         pid = os.getpid()
-        code = OutcomeCode.SUCCEEDED
         try:
             result = await worker.executor.run_async(plan, payload, context)
-            if result[1]:
-                code = OutcomeCode.FAILED
+            code = code_of(result)
         except asyncio.CancelledError as error:
             if key in worker.cancelled:
                 code, result = OutcomeCode.CANCELLED, (b"", b"", b"")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from google.protobuf.message import DecodeError
 
 from ingest.v1 import job_pb2
-from ingest_server.handlers.execute import handler_names
+from ingest_server.handlers.plan import handler_names
 
 RISE = 0.5
 FALL = 0.2

@@ -47,11 +47,11 @@ class FrameError(Exception):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_Code = Annotated[int, msgspec.Meta(ge=0, le=6)]
+_Code = Annotated[int, msgspec.Meta(ge=0, le=7)]
 _Keys = list[tuple[int, int]]
 
 DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {
-    Kind.JOBS: msgspec.msgpack.Decoder(list[tuple[int, int, bytes, int, bytes, bytes, int, int]]),
+    Kind.JOBS: msgspec.msgpack.Decoder(list[tuple[int, int, bytes, int, bytes, bytes, int, int, int]]),
     Kind.OUTCOMES: msgspec.msgpack.Decoder(list[tuple[int, int, _Code, bytes, bytes, bytes, bytes, str, int, int]]),
     Kind.RETURNED: msgspec.msgpack.Decoder(_Keys),
     Kind.READY: msgspec.msgpack.Decoder(int),

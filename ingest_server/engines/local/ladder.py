@@ -138,12 +138,12 @@ def conclude(worker: WorkerLink, row: AttemptRow, outcome: Outcome) -> Outcome:
     key = (row[0], row[1])
     ending = worker.endings.pop(key, None) if worker.endings else None
     if ending is None:
-        if code <= OutcomeCode.FAILED or (code == OutcomeCode.EXPIRED and row[7]):
+        if code in (OutcomeCode.SUCCEEDED, OutcomeCode.FAILED, OutcomeCode.DIVIDED) or (code == OutcomeCode.EXPIRED and row[7]):
             return outcome
         raise FrameError(f"outcome {code} of an attempt that was not asked to stop")
     if ending.timer is not None:
         ending.timer.cancel()
-    if code not in (OutcomeCode.SUCCEEDED, OutcomeCode.FAILED, OutcomeCode.CANCELLED, OutcomeCode.EXPIRED):
+    if code in (OutcomeCode.TIMED_OUT, OutcomeCode.CRASHED, OutcomeCode.LOST):
         raise FrameError(f"outcome {code} is not for a worker to give")
     if ending.cause is Cause.CANCEL:
         by_itself = code in (OutcomeCode.SUCCEEDED, OutcomeCode.EXPIRED)

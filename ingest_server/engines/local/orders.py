@@ -63,6 +63,7 @@ class Loaded(msgspec.Struct, tag=True, frozen=True):
     options_schema: str
     media_types: tuple[str, ...]
     is_async: bool
+    internal: bool
 
 
 class Started(msgspec.Struct, tag=True, frozen=True):

@@ -147,7 +147,9 @@ class LocalEngine(Engine):
         try:
             loaded = await self._crew.open()
             self._handlers = tuple(
-                HandlerDescription(each.name, each.description, each.options_schema, each.media_types) for each in loaded
+                HandlerDescription(each.name, each.description, each.options_schema, each.media_types)
+                for each in loaded
+                if not each.internal
             )
             self._estimator.use_handlers(frozenset(each.name for each in loaded if each.is_async))
             await self._crew.resize(self._worker_count)
@@ -276,7 +278,7 @@ class LocalEngine(Engine):
 
     def _on_outcomes(self, worker: WorkerLink, outcomes: list[Outcome]) -> None:
         """Attempts have ended. The worker gets its next frame before anybody is told, so that it need not wait."""
-        inflight, name, failed = worker.inflight, worker.name, int(OutcomeCode.FAILED)
+        inflight, name, failed, divided = worker.inflight, worker.name, int(OutcomeCode.FAILED), int(OutcomeCode.DIVIDED)
         special = bool(worker.endings)
         spec: bytes | None = None
         kind: JobKind | None = None
@@ -298,7 +300,7 @@ class LocalEngine(Engine):
                     kind.learn(run_us / count)
                 spec, run_us, count = row[4], 0, 0
                 kind = self._estimator.kind(spec)
-            if outcome[8]:
+            if outcome[8] and outcome[2] != divided:  # what it takes to divide a job tells nothing of the next
                 run_us += max(outcome[9] - outcome[8], 0)
                 count += 1
         if count and kind is not None:

@@ -191,7 +191,7 @@ def _load(link: socket.socket, configuration: orders.Configure) -> HandlerRegist
         for spec in registry:
             description = spec.description[: orders.TEXT_MAX]
             schema = schema_of(spec.options_type)
-            loaded = orders.Loaded(spec.name, description, schema, spec.media_types, spec.is_async)
+            loaded = orders.Loaded(spec.name, description, schema, spec.media_types, spec.is_async, spec.internal)
             link.sendall(orders.encode(loaded))
     except (InvalidRequest, ValueError) as error:
         link.sendall(orders.encode(orders.Failed(str(error)[: orders.TEXT_MAX])))

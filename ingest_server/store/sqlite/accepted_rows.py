@@ -11,7 +11,7 @@ from ingest_server.store.sqlite.schema import GRANTED, READY
 from ingest_server.store.sqlite.state import Group
 from ingest_server.store.sqlite.transaction import Transaction
 
-PolicyRow: TypeAlias = tuple[str, str, str, str, int, tuple[tuple[str, str], ...], int, int, int, bool, int, bytes]
+PolicyRow: TypeAlias = tuple[str, str, str, str, int, tuple[tuple[str, str], ...], int, int, int, bool, int, bytes, bytes, int]
 """The fields of `JobPolicy`, in their order, but for the callbacks."""
 
 JobTuple: TypeAlias = tuple[int, bytes, int, int, int, int, int, int, int, int, int, bytes | int | None]

@@ -28,7 +28,7 @@ def forget(tx: Transaction, rows: Sequence[Forgettable]) -> None:
             db.execute("DELETE FROM outputs WHERE seq = ?", (seq,))
         if has_blobs:
             db.execute("DELETE FROM blob_refs WHERE seq = ?", (seq,))
-    for batch in {row[3] for row in rows}:
+    for batch in {row[3] for row in rows if row[3]}:
         _drop_empty_ranges(tx, batch)
 
 

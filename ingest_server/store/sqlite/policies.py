@@ -12,8 +12,8 @@ from typing import NamedTuple, TypeAlias
 
 import apsw
 
-PolicyContent: TypeAlias = tuple[int, int, str, tuple[tuple[str, str], ...], bytes]
-"""(priority, result_ttl_us, concurrency_key, labels, spec)"""
+PolicyContent: TypeAlias = tuple[int, int, str, tuple[tuple[str, str], ...], bytes, bytes]
+"""(priority, result_ttl_us, concurrency_key, labels, spec, part_of)"""
 
 
 class PolicyRecord(NamedTuple):
@@ -57,11 +57,11 @@ class Policies:
         """Add policies under new numbers, used by no job yet."""
         added = list(rows)
         self._db.executemany(
-            """INSERT INTO policies (id, jobs, priority, result_ttl_us, concurrency_key, labels, spec)
-            VALUES (?, 0, ?, ?, ?, ?, ?)""",
+            """INSERT INTO policies (id, jobs, priority, result_ttl_us, concurrency_key, labels, spec, part_of)
+            VALUES (?, 0, ?, ?, ?, ?, ?, ?)""",
             (
-                (number, content[0], content[1], content[2], json.dumps(dict(content[3]), ensure_ascii=False), content[4])
-                for number, content in added
+                (number, priority, ttl_us, key, json.dumps(dict(labels), ensure_ascii=False), spec, part_of or None)
+                for number, (priority, ttl_us, key, labels, spec, part_of) in added
             ),
         )
         for number, content in added:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import apsw
 
 from ingest_server.domain.job import JobState
-from ingest_server.store.records import Detail, Event, JobPage, JobRow, QueueRow
+from ingest_server.store.records import Detail, Event, JobPage, JobQuery, JobRow, QueueRow
 from ingest_server.store.sqlite import rows
 from ingest_server.store.sqlite.schema import GRANTED, PARKED, READY
 from ingest_server.store.sqlite.selection import PUBLIC_STATE, Selection, batch_number, condition, spans
@@ -179,7 +179,7 @@ class Reader:
                 counts[key] = counts.get(key, 0) + count
 
         if selection.job_ids is not None:
-            by_id, arguments = condition(Selection(selection.tenant, None, b"", (), (), (), 0, 0), now_us)
+            by_id, arguments = condition(Selection.of(JobQuery(selection.tenant)), now_us, with_parts=True)
             for job_id in dict.fromkeys(selection.job_ids):
                 add(f"FROM jobs AS j WHERE j.job_id = ? AND {by_id}", (job_id, *arguments))
         elif selection.batch_id:
@@ -261,9 +261,10 @@ class Reader:
     def _job_row(self, row: tuple[Any, ...]) -> JobRow:
         lease = self._leases.of(row[0], row[21], row[11])
         payload = output = None
-        if len(row) > 26 and isinstance(row[26], int):
+        output_at, payload_at = rows.BASIC_COLUMNS, rows.BASIC_COLUMNS + 2
+        if len(row) > output_at and isinstance(row[output_at], int):
             output = self._apart("outputs", row[0])
-        if len(row) > 27 and isinstance(row[28], int):
+        if len(row) > payload_at and isinstance(row[payload_at], int):
             payload = self._apart("payloads", row[0])
         return rows.to_job_row(row, lease, (payload, output))
 

@@ -13,12 +13,14 @@ from ingest_server.store.sqlite.schema import PARKED, READY
 
 _BASIC = """j.seq, j.job_id, b.batch_id, j.batch, j.grp, g.tenant, g.queue, g.fairness_key, p.concurrency_key, p.priority,
 p.labels, j.state, j.attempt, j.crash_count, j.revision, j.create_us, j.start_us, j.end_us, j.expire_us, j.due_us,
-j.deadline_us, j.fence, j.worker, j.retried_from, j.failure, j.progress"""
+j.deadline_us, j.fence, j.worker, j.retried_from, j.failure, j.progress, p.part_of"""
+BASIC_COLUMNS = _BASIC.count(",") + 1
 _OUTPUT = ", j.output"
 _BYTES = ", j.output, p.spec, j.payload, j.history"
 
 FROM_JOBS = """FROM jobs AS j JOIN groups AS g ON g.number = j.grp JOIN policies AS p ON p.id = j.policy
-JOIN batches AS b ON b.number = j.batch"""
+LEFT JOIN batches AS b ON b.number = j.batch"""
+"""Parts have no batch."""
 
 
 def columns(detail: Detail) -> str:
@@ -42,12 +44,13 @@ def to_job_row(row: tuple[Any, ...], lease: tuple[int, int] | None, apart: tuple
     (
         seq, job_id, batch_id, batch, group, tenant, queue, fairness_key, concurrency_key, priority, labels, stored, attempt,
         crash_count, revision, create_us, start_us, end_us, expire_us, due_us, deadline_us, _, worker, retried_from, failure,
-        progress,
-    ) = row[:26]  # fmt: skip
+        progress, part_of,
+    ) = row[:BASIC_COLUMNS]  # fmt: skip
     state = JobState(READY if stored == PARKED else stored)
-    output = row[26] if len(row) > 26 else None
-    spec, payload, history = row[27:] if len(row) > 27 else (b"", None, None)
-    if len(row) > 27 and history is None and worker is not None and state.terminal:
+    output = row[BASIC_COLUMNS] if len(row) > BASIC_COLUMNS else None
+    full = len(row) > BASIC_COLUMNS + 1
+    spec, payload, history = row[BASIC_COLUMNS + 1 :] if full else (b"", None, None)
+    if full and history is None and worker is not None and state.terminal:
         verdict = Verdict(state - JobState.SUCCEEDED)
         history = attempts.encode([attempts.AttemptRecord(attempt, verdict, start_us, end_us, worker, failure or b"")])
     if lease is not None:
@@ -59,10 +62,10 @@ def to_job_row(row: tuple[Any, ...], lease: tuple[int, int] | None, apart: tuple
             state = JobState.RUNNING
             failure = None
     return JobRow(
-        seq, job_id, batch_id, batch, group, tenant, queue, fairness_key, concurrency_key, priority, _labels(labels), state,
-        attempt, crash_count, revision, create_us, start_us, end_us, expire_us, due_us, deadline_us, worker or "",
+        seq, job_id, batch_id or b"", batch, group, tenant, queue, fairness_key, concurrency_key, priority, _labels(labels),
+        state, attempt, crash_count, revision, create_us, start_us, end_us, expire_us, due_us, deadline_us, worker or "",
         retried_from or b"", failure or b"", progress or b"", spec, _bytes(payload, apart[0]), history or b"",
-        _bytes(output, apart[1]),
+        _bytes(output, apart[1]), part_of or b"",
     )  # fmt: skip
 
 

@@ -193,7 +193,13 @@ INSERT INTO expiries (due_us, seqs)
 DROP TABLE expiries_of_version_1;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
+# Parts of a job are jobs themselves; what they are parts of stands in their policy, for all of one job share one.
+_VERSION_4 = """
+ALTER TABLE policies ADD COLUMN part_of BLOB;
+CREATE INDEX jobs_parts ON jobs (policy) WHERE batch = 0;  -- parts belong to no batch
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """Statements that make version n + 1 from version n. A released one is never edited."""
 
 VERSION = len(MIGRATIONS)

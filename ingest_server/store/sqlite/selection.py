@@ -5,13 +5,13 @@ The connection must have the function `leased(seq, fence)`: whether an unfinishe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 import apsw
 
 from ingest_server.domain.job import JobState
-from ingest_server.store.records import JobQuery
+from ingest_server.store.records import ANY_PARTS, JobQuery
 from ingest_server.store.sqlite.schema import GRANTED, PARKED, READY
 
 Argument: TypeAlias = "str | bytes | int | float | None"
@@ -31,6 +31,7 @@ class Selection(NamedTuple):
     labels: tuple[tuple[str, str], ...]
     create_from_us: int
     create_before_us: int
+    part_of: bytes
 
     @classmethod
     def of(cls, query: JobQuery) -> Selection:
@@ -44,13 +45,22 @@ class Selection(NamedTuple):
             tuple((str(key), str(value)) for key, value in query.labels),
             query.create_from_us,
             query.create_before_us,
+            query.part_of,
         )
 
 
-def condition(selection: Selection, now_us: int) -> tuple[str, list[Argument]]:
-    """SQL condition on `jobs AS j` for all but `job_ids` and `batch_id`, and its arguments. Jobs past their retention fail it."""
+def condition(selection: Selection, now_us: int, *, with_parts: bool = False) -> tuple[str, list[Argument]]:
+    """SQL condition on `jobs AS j` for all but `job_ids` and `batch_id`, and its arguments. Jobs past their retention fail it,
+    and so do parts, unless asked for: by the selection, or all that there are (`with_parts`)."""
     parts = ["(j.expire_us = 0 OR j.expire_us > ?)"]
     arguments: list[Argument] = [now_us]
+    if not selection.part_of:
+        parts += [] if with_parts else ["j.batch <> 0"]
+    elif selection.part_of == ANY_PARTS:
+        parts.append("j.batch = 0")
+    else:
+        parts.append("j.batch = 0 AND j.policy IN (SELECT id FROM policies WHERE part_of = ?)")
+        arguments.append(selection.part_of)
     if selection.tenant or selection.queues:
         groups = []
         if selection.tenant:
@@ -99,6 +109,9 @@ def batch_number(db: apsw.Connection, tenant: str, batch_id: bytes) -> list[int]
 
 def spans(db: apsw.Connection, selection: Selection, *, descending: bool = False) -> Iterator[tuple[int, int]]:
     """Spans of row numbers (both ends included) to look at, in order; neighbours are joined."""
+    if selection.part_of:
+        yield from _joined(_part_spans(db, selection, descending=descending))
+        return
     if not selection.batch_id:
         row = db.execute("SELECT (SELECT min(seq) FROM jobs), (SELECT max(seq) FROM jobs)").fetchone()
         if row is not None and row[0] is not None:
@@ -110,8 +123,21 @@ def spans(db: apsw.Connection, selection: Selection, *, descending: bool = False
     order = "DESC" if descending else "ASC"
     marks = ", ".join("?" * len(numbers))
     query = f"SELECT first_seq, last_seq FROM batch_ranges WHERE batch IN ({marks}) ORDER BY first_seq {order}"
+    yield from _joined(db.execute(query, numbers))
+
+
+def _part_spans(db: apsw.Connection, selection: Selection, *, descending: bool) -> Iterator[tuple[int, int]]:
+    """Parts one by one, found by the index that has nothing but parts."""
+    of_job = "" if selection.part_of == ANY_PARTS else "AND policy IN (SELECT id FROM policies WHERE part_of = ?)"
+    order = "DESC" if descending else "ASC"
+    query = f"SELECT seq, seq FROM jobs INDEXED BY jobs_parts WHERE batch = 0 {of_job} ORDER BY 1 {order}"
+    return db.execute(query, (selection.part_of,) if of_job else ())
+
+
+def _joined(found: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Spans with neighbours joined."""
     first, last = 0, -1
-    for low, high in db.execute(query, numbers):
+    for low, high in found:
         if last < first:
             first, last = low, high
         elif low == last + 1:
@@ -121,4 +147,5 @@ def spans(db: apsw.Connection, selection: Selection, *, descending: bool = False
         else:
             yield first, last
             first, last = low, high
-    yield first, last
+    if first <= last:
+        yield first, last

@@ -213,7 +213,7 @@ class SqliteStore(SqliteOutbox, JobStore):
             (
                 policy.tenant, policy.queue, policy.fairness_key, policy.concurrency_key, int(policy.priority), policy.labels,
                 policy.start_us, policy.deadline_us, policy.result_ttl_us, policy.use_existing, policy.dedupe_window_us,
-                policy.spec,
+                policy.spec, policy.part_of, policy.line_us,
             )
             for policy in batch.policies
         ]  # fmt: skip

@@ -13,6 +13,7 @@ from ingest_server.store.sqlite import deliveries, lanes
 from ingest_server.store.sqlite.accepted_rows import Call, JobTuple, Plan, PolicyRow, insert_jobs, insert_references
 from ingest_server.store.sqlite.forgetting import FORGET_COLUMNS, forget
 from ingest_server.store.sqlite.leasing import add_lease
+from ingest_server.store.sqlite.policies import PolicyContent
 from ingest_server.store.sqlite.schema import PARKED, READY
 from ingest_server.store.sqlite.state import LeaseRecord
 from ingest_server.store.sqlite.transaction import Transaction
@@ -48,7 +49,7 @@ def submit(tx: Transaction, *fields: object) -> Answer:
     job_ids, codes = _choose(tx, call)
     accepted: Sequence[int] = range(len(call.jobs)) if not codes else [i for i, code in enumerate(codes) if code == _CREATED]
     lease, leased = 0, list[tuple[int, int]]()
-    batch_id = call.batch_id or tx.state.identifiers.take(1, call.now_us)[0]
+    batch_id = _NO_ID if _of_parts(call) else call.batch_id or tx.state.identifiers.take(1, call.now_us)[0]
     if accepted:
         lease, leased = _accept(tx, call, batch_id, job_ids, accepted)
     elif not call.jobs:
@@ -57,6 +58,11 @@ def submit(tx: Transaction, *fields: object) -> Answer:
         _store_answer(tx, call, batch_id, job_ids, codes)
     groups = _groups(tx, call) if leased else []
     return batch_id, job_ids, codes, False, lease, leased, groups
+
+
+def _of_parts(call: Call) -> bool:
+    """Whether the jobs are parts of another, which belong to no batch."""
+    return bool(call.policies) and bool(call.policies[0][12])
 
 
 def _groups(tx: Transaction, call: Call) -> list[int]:
@@ -169,7 +175,7 @@ def _accept(
     plans = _plan(tx, call, use)
     first = state.next_seq
     state.next_seq = first + len(items)
-    batch = _join_batch(tx, call.tenant, batch_id, first, state.next_seq - 1)
+    batch = 0 if _of_parts(call) else _join_batch(tx, call.tenant, batch_id, first, state.next_seq - 1)
     ids = job_ids if len(accepted) == len(job_ids) else [job_ids[index] for index in accepted]
     granted = _granted(call, plans, first, items)
     rows = insert_jobs(tx, call, plans, batch, first, items, ids, accepted, granted)
@@ -188,10 +194,12 @@ def _accept(
 def _plan(tx: Transaction, call: Call, use: dict[int, int]) -> dict[int, Plan]:
     state = tx.state
     plans: dict[int, Plan] = {}
-    fresh: list[tuple[int, tuple[int, int, str, tuple[tuple[str, str], ...], bytes]]] = []
+    fresh: list[tuple[int, PolicyContent]] = []
     for index in use:
-        tenant, queue, fairness_key, key, priority, labels, start_us, deadline_us, ttl_us, _, _, spec = call.policies[index]
-        content = (priority, ttl_us, key, labels, spec)
+        (
+            tenant, queue, fairness_key, key, priority, labels, start_us, deadline_us, ttl_us, _, _, spec, part_of, line_us,
+        ) = call.policies[index]  # fmt: skip
+        content = (priority, ttl_us, key, labels, spec, part_of)
         number = state.policies.find(content)
         if not number:
             number = state.next_policy
@@ -200,7 +208,7 @@ def _plan(tx: Transaction, call: Call, use: dict[int, int]) -> dict[int, Plan]:
         lane = lanes.lane_name(tenant, queue, key)
         later = start_us > call.now_us
         first_state = JobState.SCHEDULED.value if later else PARKED if lane else READY
-        order_key = call.now_us - priority * state.ageing_us
+        order_key = (line_us or call.now_us) - priority * state.ageing_us
         due_us = start_us if later else 0
         plans[index] = Plan(number, tx.group((tenant, queue, fairness_key)), first_state, order_key, due_us, deadline_us, lane)
     if fresh:
