@@ -66,7 +66,7 @@ class Rig:
 
     def running(self) -> list[int]:
         """Row numbers of the attempts that run, in the order in which they began."""
-        return [attempt[0] for attempt in self.engine.started if attempt[0] in self.engine.running]
+        return list(dict.fromkeys(attempt[0] for attempt in self.engine.started if attempt[0] in self.engine.running))
 
 
 @asynccontextmanager

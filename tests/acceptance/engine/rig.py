@@ -83,7 +83,7 @@ class Rig:
         """An attempt with a number of its own."""
         self._seq += 1
         spec = spec or spec_of(*handlers, options=options, **given)
-        return (self._seq, lease, uuid.UUID(int=self._seq).bytes, 1, spec, payload, timeout_us, deadline_us)
+        return (self._seq, lease, uuid.UUID(int=self._seq).bytes, 1, spec, payload, timeout_us, deadline_us, 0)
 
     def fifo_row(self, handler: str, **more: Any) -> tuple[AttemptRow, Path]:
         """An attempt that waits for a writer of the FIFO that comes with it."""
