@@ -131,6 +131,7 @@ def filter_to_proto(given: models.JobFilter | None) -> job_service_pb2.JobFilter
         queues=given.queues,
         labels=given.labels,
         batch_id=given.batch_id,
+        parent_job_id=given.parent_job_id,
     )
     if given.create_time_from is not None:
         message.create_time_from.FromDatetime(given.create_time_from)

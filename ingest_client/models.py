@@ -231,6 +231,7 @@ class JobFilter:
         batch_id: of this batch.
         create_time_from: accepted at or after; aware.
         create_time_before: accepted before; aware.
+        parent_job_id: parts of this job, while they are there; parts are left out otherwise.
     """
 
     states: tuple[JobState, ...] = ()
@@ -239,6 +240,7 @@ class JobFilter:
     batch_id: str = ""
     create_time_from: datetime | None = None
     create_time_before: datetime | None = None
+    parent_job_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

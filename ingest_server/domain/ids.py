@@ -39,10 +39,10 @@ class IdentifierSource:
         return [data for (data,) in _ID.iter_unpack(ids)]
 
 
-def part_id(job_id: bytes, attempt: int, index: int) -> bytes:
-    """The 16-byte id of a part of a job's attempt: the same whenever it is asked for. A UUIDv8 (RFC 9562, section 5.8) whose
-    first 48 bits are those of the job's id, so that an index keeps it near."""
-    digest = sha256(job_id + attempt.to_bytes(4, "big") + index.to_bytes(4, "big")).digest()
+def part_id(job_id: bytes, attempt: int, index: int, head: bytes) -> bytes:
+    """The 16-byte id of a part of a job's attempt: the same whenever the same part is asked for, as `head` tells. A UUIDv8 (RFC
+    9562, section 5.8) whose first 48 bits are those of the job's id, so that an index keeps it near."""
+    digest = sha256(job_id + attempt.to_bytes(4, "big") + index.to_bytes(4, "big") + head).digest()
     return job_id[:6] + bytes((0x80 | digest[0] & 0x0F, digest[1], 0x80 | digest[2] & 0x3F)) + digest[3:10]
 
 

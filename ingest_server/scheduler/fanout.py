@@ -175,7 +175,7 @@ class Fanout:
 
     async def _submit(self, job: DividedJob, row: JobRow) -> None:
         order, parent = job.order, job.attempt
-        ids = [part_id(parent.job_id, parent.attempt, index) for index in range(len(order.parts))]
+        ids = [part_id(parent.job_id, parent.attempt, index, part.head) for index, part in enumerate(order.parts)]
         self._parts.update((part, (job, index)) for index, part in enumerate(ids))
         self.sweep.watch(parent.job_id, ids)
         policy = _policy(row, order.spec)

@@ -68,7 +68,7 @@ class _Load:
     def rows(self, count: int) -> list[AttemptRow]:
         first = self._seq + 1
         self._seq += count
-        return [(seq, 1, uuid.UUID(int=seq).bytes, 1, self._spec, b"", HOUR_US, 0) for seq in range(first, first + count)]
+        return [(seq, 1, uuid.UUID(int=seq).bytes, 1, self._spec, b"", HOUR_US, 0, 0) for seq in range(first, first + count)]
 
     async def run(self, rows: Sequence[AttemptRow]) -> None:
         """Run all, never handing over more than a call beyond what the engine can start."""

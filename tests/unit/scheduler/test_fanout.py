@@ -15,12 +15,13 @@ from ingest_server.handlers.part_orders import MergeHead, PartHead, PartOrder, S
 from ingest_server.store.records import ANY_PARTS, JobQuery, QueueRow
 from tests.fakes.scheduler_rig import SECOND, TENANT, Rig, scheduler_rig
 
+HEAD = part_orders.part_payload(PartHead(b"{}", 1))
+
 
 def order_of(*units: int) -> bytes:
     """A division into parts of so many units."""
-    head = part_orders.part_payload(PartHead(b"{}", 1))
     return part_orders.encode_order(
-        SplitOrder(b"part spec", [PartOrder(head, None, b"", each) for each in units], "page", b"state")
+        SplitOrder(b"part spec", [PartOrder(HEAD, None, b"", each) for each in units], "page", b"state")
     )
 
 
@@ -193,7 +194,7 @@ async def test_an_attempt_after_a_failure_runs_all_parts_again() -> None:
         divide(rig, seq, 1)
         await rig.settle_down()
         (part,) = rig.running()
-        assert rig.engine.running[part][2] == part_id(job_id, 2, 0)
+        assert rig.engine.running[part][2] == part_id(job_id, 2, 0, HEAD)
         rig.engine.succeed(part)
         await rig.settle_down()
         rig.engine.succeed(seq)
@@ -225,7 +226,7 @@ async def test_parts_of_parts_are_merged_from_the_inside_out() -> None:
 async def test_the_deadline_of_a_job_is_that_of_its_parts() -> None:
     async with scheduler_rig(slots=1) as rig:
         deadline = rig.clock.now_us() + 10 * SECOND
-        (job_id,) = await rig.submit(deadline_us=deadline)
+        await rig.submit(deadline_us=deadline)
         seq = rig.running()[0]
         divide(rig, seq, 1, 1)
         await rig.settle_down()
