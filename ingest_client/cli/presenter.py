@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from google.protobuf.message import DecodeError
 
 from ingest.v1 import document_pb2
-from ingest_client.cli.chunks import CHUNKS_EXTENSION, chunk_lines, chunk_records, dropped_counts
+from ingest_client.cli.chunks import CHUNKS_EXTENSION, chunk_lines, chunk_records, chunks_kept, dropped_counts, has_chunks
 from ingest_client.cli.options import UsageError
 from ingest_client.cli.output_folder import OutputFolder, places, write_text
 from ingest_client.cli.printer import Printer, plain
@@ -136,7 +136,7 @@ class Presenter:
 
     def _shows_chunks(self, document: document_pb2.Document) -> bool:
         """Who asked for chunks gets them, unless a format of the whole document was asked for."""
-        return bool(document.chunks or document.dropped_chunks) and not self._asked
+        return has_chunks(document) and not self._asked
 
     def _extension_of(self, document: document_pb2.Document) -> str:
         return CHUNKS_EXTENSION if self._shows_chunks(document) else self._format.extension
@@ -178,7 +178,7 @@ class Presenter:
         counts = dropped_counts(document)
         if counts:
             told = ", ".join(f"{count} {rule}" for rule, count in counts.items())
-            self._printer.note(f"{label}: {sum(counts.values())} chunks dropped, {len(document.chunks)} kept: {told}")
+            self._printer.note(f"{label}: {sum(counts.values())} chunks dropped, {chunks_kept(document)} kept: {told}")
             described["dropped"] = counts
 
     def tell_end(self, total: int) -> None:

@@ -35,7 +35,7 @@ def render(
     page_marks: bool = False,
     image_links: Mapping[str, str] | None = None,
 ) -> str:
-    """Render a document. A pure function: nothing is read, fetched or changed.
+    """Render a document and those inside it. A pure function: nothing is read, fetched or changed.
 
     Args:
         document: what a handler read; none of its texts is trusted.

@@ -10,6 +10,7 @@ from html import escape
 from ingest.v1 import document_pb2
 from ingest_client.rendering.cleaning import clean, heading_level, lines, one_line, with_pages
 from ingest_client.rendering.grid import COVERED, GridCell, grid_of
+from ingest_client.rendering.sections import Section, sections
 
 _LANGUAGE = re.compile(r"[A-Za-z0-9]{1,8}(?:-[A-Za-z0-9]{1,8}){0,8}")
 _SHOWN = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -32,12 +33,14 @@ def html_page(document: document_pb2.Document, *, page_marks: bool = False, imag
 
     Tables keep their merged cells and headers. A picture is shown if it has a link, or if the document carries its bytes as PNG,
     JPEG, GIF or WebP; otherwise its alternative text stands in its place. With `page_marks` every page begins with a line across
-    whose id is `page-3`.
+    whose id is `page-3`. Documents inside follow as sections, each under its name as a heading, from level 2 on, and their own
+    headings below that; their pages have no ids.
 
     Args:
         document: its texts cannot become markup.
         page_marks: whether to mark pages.
-        image_links: addresses of pictures by the id of their element: http, https or relative; others are not used.
+        image_links: addresses of pictures by the id of their element: http, https or relative; others are not used. Not of
+            pictures of documents inside.
 
     Returns:
         The page, one block a line, without a line break at its end.
@@ -54,25 +57,38 @@ def html_page(document: document_pb2.Document, *, page_marks: bool = False, imag
         f"<title>{escape(one_line(document.title))}</title>",
         f"<style>{_STYLE}</style></head>",
         "<body>",
-        *_body(document, page_marks, image_links or {}),
+        *_sections(document, page_marks, image_links or {}),
         "</body>",
         "</html>",
     ]
     return "\n".join(out)
 
 
-def _body(document: document_pb2.Document, page_marks: bool, links: Mapping[str, str]) -> list[str]:
+def _sections(document: document_pb2.Document, page_marks: bool, links: Mapping[str, str]) -> list[str]:
+    out: list[str] = []
+    depth = 0
+    for section in sections(document):
+        out += ["</section>"] * (depth - section.depth + 1) if section.depth and depth >= section.depth else []
+        if section.depth:
+            out += ["<section>", f"<h{section.level}>{escape(section.heading)}</h{section.level}>"]
+        depth = section.depth
+        out += _body(section, page_marks, {} if section.depth else links)
+    return [*out, *["</section>"] * depth]
+
+
+def _body(section: Section, page_marks: bool, links: Mapping[str, str]) -> list[str]:
     out: list[str] = []
     in_list = False
-    for page, element in with_pages(document):
-        block = _block(element, links)
+    for page, element in with_pages(section.document):
+        block = _block(element, section, links)
         is_item = block.startswith("<li>")
         mark = page > 0 and page_marks
         if in_list and (mark or (block and not is_item)):
             out.append("</ul>")
             in_list = False
         if mark:
-            out.append(f'<hr id="page-{page}" title="page {page}">')
+            identity = "" if section.depth else f' id="page-{page}"'
+            out.append(f'<hr{identity} title="page {page}">')
         if not block:
             continue
         if is_item and not in_list:
@@ -82,7 +98,7 @@ def _body(document: document_pb2.Document, page_marks: bool, links: Mapping[str,
     return [*out, "</ul>"] if in_list else out
 
 
-def _block(element: document_pb2.Element, links: Mapping[str, str]) -> str:
+def _block(element: document_pb2.Element, section: Section, links: Mapping[str, str]) -> str:
     kind = element.WhichOneof("kind")
     if kind == "table":
         return _table(element.table)
@@ -97,7 +113,7 @@ def _block(element: document_pb2.Element, links: Mapping[str, str]) -> str:
     text = _lines(element.text.text)
     if not text:
         return ""
-    if level := heading_level(element):
+    if level := section.heading_level(element):
         return f"<h{level}>{text}</h{level}>"
     if role == document_pb2.TEXT_ROLE_LIST_ITEM:
         return f"<li>{text}</li>"

@@ -15,6 +15,7 @@ from ingest_client.rendering.markdown_escapes import (
     escape_line,
     link_destination,
 )
+from ingest_client.rendering.sections import Section, sections
 
 _BREAK = "  \n"
 _BACKTICKS = re.compile("`+")
@@ -26,24 +27,33 @@ def markdown(document: document_pb2.Document, *, page_marks: bool = False, image
     Headings have as many `#` as their level, quotations `>`, items of lists `-`, code is fenced. A table has pipes: its first
     row is the head if it consists of headers, or else the head is empty; a merged cell stands at its top left and leaves the
     other positions empty; line ends in cells are `<br>`. A picture is `![text](link)`, or `[image: text]` without a link. With
-    `page_marks` every page begins with `<!-- page 3 -->`.
+    `page_marks` every page begins with `<!-- page 3 -->`. Documents inside follow, each under its name as a heading, from level 2
+    on, and their own headings below that.
 
     Args:
         document: its texts cannot become markup; bare addresses stay what they are.
         page_marks: whether to mark pages.
-        image_links: addresses of pictures by the id of their element.
+        image_links: addresses of pictures by the id of their element; not of pictures of documents inside.
 
     Returns:
         Blocks with a blank line between them, items of a list without one; no line break at the end.
     """
-    links = image_links or {}
     blocks: list[str] = []
+    for section in sections(document):
+        if section.heading:
+            blocks.append(f"{'#' * section.level} {escape_heading(section.heading)}")
+        _add(blocks, section, page_marks, {} if section.depth else image_links or {})
+    return "\n\n".join(blocks)
+
+
+def _add(blocks: list[str], section: Section, page_marks: bool, links: Mapping[str, str]) -> None:
+    """Add the blocks of one document."""
     in_list = False
-    for page, element in with_pages(document):
+    for page, element in with_pages(section.document):
         if page and page_marks:
             blocks.append(f"<!-- page {page} -->")
             in_list = False
-        block = _block(element, links)
+        block = _block(element, section, links)
         if not block:
             continue
         is_item = _role(element) == document_pb2.TEXT_ROLE_LIST_ITEM
@@ -52,14 +62,13 @@ def markdown(document: document_pb2.Document, *, page_marks: bool = False, image
         else:
             blocks.append(block)
         in_list = is_item
-    return "\n\n".join(blocks)
 
 
 def _role(element: document_pb2.Element) -> int:
     return element.text.role if element.HasField("text") and not heading_level(element) else 0
 
 
-def _block(element: document_pb2.Element, links: Mapping[str, str]) -> str:
+def _block(element: document_pb2.Element, section: Section, links: Mapping[str, str]) -> str:
     kind = element.WhichOneof("kind")
     if kind == "table":
         return _table(element.table)
@@ -68,11 +77,11 @@ def _block(element: document_pb2.Element, links: Mapping[str, str]) -> str:
         if link:
             return f"![{escape_label(text)}]({link_destination(link)})"
         return f"[image: {escape_label(text)}]" if text else "[image]"
-    return _text(element) if kind == "text" else ""
+    return _text(element, section) if kind == "text" else ""
 
 
-def _text(element: document_pb2.Element) -> str:
-    if level := heading_level(element):
+def _text(element: document_pb2.Element, section: Section) -> str:
+    if level := section.heading_level(element):
         text = escape_heading(one_line(element.text.text))
         return f"{'#' * level} {text}" if text else ""
     role = element.text.role

@@ -60,7 +60,7 @@ def documents_of(document: document_pb2.Document) -> Iterator[document_pb2.Docum
     while waiting:
         each = waiting.pop()
         yield each
-        waiting.extend(reversed(getattr(each, "documents", ())))
+        waiting.extend(reversed(each.documents))
 
 
 def invalid_options(problem: str) -> HandlerFailure:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Reason
 from ingest_server.handlers.decorator import handler
 from ingest_server.handlers.interface import Context, HandlerFailure, Output
-from ingest_server.handlers.reader import ReadOptions, load_all, reader_for, supported_media_types
+from ingest_server.handlers.reader import ReadOptions, load_all, supported_media_types
+from ingest_server.handlers.reading import read_input
 from ingest_server.handlers.results import DOCUMENT_MEDIA_TYPE
-from ingest_server.handlers.source import Source
-from ingest_server.handlers.unwrap import unwrapped
 
 PAGE_MAX = 2**31 - 1
 """Largest page number that fits the field."""
@@ -61,17 +59,8 @@ def extract(context: Context, options: ExtractOptions) -> Output:
             code=Code.INVALID_ARGUMENT,
             retryable=False,
         )
-    given = Source(context.input)
-    with unwrapped(given, context) as (source, wrappers):
-        decision = source.media_type
-        reader = reader_for(decision.media_type)
-        read_options = ReadOptions(options.password, options.first_page, options.last_page, options.ocr_languages)
-        document = reader.read_serialized(source, read_options, context)
-    about = document_pb2.Document(
-        media_type=decision.media_type, media_type_source=decision.source, sha256=given.sha256(), wrappers=wrappers
-    ).SerializeToString()
-    # Messages one behind the other are one message.
-    return Output(data=about + document, media_type=DOCUMENT_MEDIA_TYPE)
+    read_options = ReadOptions(options.password, options.first_page, options.last_page, options.ocr_languages)
+    return Output(data=read_input(context.input, read_options, context), media_type=DOCUMENT_MEDIA_TYPE)
 
 
 def _check_pages(options: ExtractOptions) -> None:

@@ -35,6 +35,11 @@ _ALIASES = {
     "application/csv": "text/csv",
     "text/x-csv": "text/csv",
     "text/tsv": "text/tab-separated-values",
+    "application/x-zip-compressed": "application/zip",
+    "application/x-zip": "application/zip",
+    "application/tar": "application/x-tar",
+    "application/x-gtar": "application/x-tar",
+    "application/x-ustar": "application/x-tar",
 }
 
 _STRONG = (
@@ -52,6 +57,8 @@ _STRONG = (
     (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
     (b"\x7fELF", "application/x-executable"),
 )
+_TAR_MARKS = (b"ustar\x0000", b"ustar  \x00")
+"""POSIX's and GNU's, at byte 257; TAR files older than these are known by their names only."""
 _CONTAINERS = (
     (b"PK\x03\x04", "application/zip"),
     (b"PK\x05\x06", "application/zip"),
@@ -89,6 +96,7 @@ _NAMES = {
     "xlsb": "application/vnd.ms-excel.sheet.binary.macroenabled.12",
     "xls": "application/vnd.ms-excel",
     "ods": "application/vnd.oasis.opendocument.spreadsheet",
+    "tar": "application/x-tar",
 }
 _SYSTEM_NAMES = mimetypes.MimeTypes().types_map[True]
 """The table built into Python; the machine's own mime.types is not read, so that all machines agree."""
@@ -164,7 +172,9 @@ def _by_content(head: bytes, inside: str | None) -> tuple[str, str]:
     for signature, media_type in _STRONG:
         if head.startswith(signature):
             return media_type, ""
-    if b"%PDF-" in head[:1024]:
+    if head[257:265] in _TAR_MARKS:
+        return "application/x-tar", ""
+    if b"%PDF-" in head[:1024] and not head.startswith((b"PK", b"\xd0\xcf\x11\xe0")):
         return "application/pdf", ""
     text = head[3:] if head.startswith(_BOMS[0]) else head
     text = text.lstrip()

@@ -8,12 +8,16 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Reason
 from ingest_server.handlers.interface import Context, HandlerFailure
 from ingest_server.handlers.source import Source
 from ingest_server.handlers.unwrap import WRAPPERS
+
+if TYPE_CHECKING:  # readers of containers import this module
+    from ingest_server.handlers.members.nesting import Nesting
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +29,14 @@ class ReadOptions:
         first_page: from 1; 0 means from the start.
         last_page: included; 0 means to the end.
         ocr_languages: of text in pictures, by tesseract's names; empty: its default.
+        nesting: the account of what lies inside the document sent, if this is a part of it; None for that document itself.
     """
 
     password: str = ""
     first_page: int = 0
     last_page: int = 0
     ocr_languages: tuple[str, ...] = ()
+    nesting: Nesting | None = None
 
 
 class DocumentReader(ABC):
@@ -83,6 +89,8 @@ _READERS: dict[str, str] = {
     "application/vnd.ms-excel.sheet.binary.macroenabled.12": _SPREADSHEET,
     "application/vnd.ms-excel": _SPREADSHEET,
     "application/vnd.oasis.opendocument.spreadsheet": _SPREADSHEET,
+    "application/zip": "ingest_server.handlers.archive.zip_reader:ZipReader",
+    "application/x-tar": "ingest_server.handlers.archive.tar_reader:TarReader",
 }
 """Media type → module:class. Names, so that knowing what can be read does not load what reads it."""
 

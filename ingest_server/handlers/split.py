@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError
 from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Reason
 from ingest_server.domain.split_rules import SplitRequest
+from ingest_server.handlers.chunked_documents import documents_of
 from ingest_server.handlers.chunking.chunker import add_chunks
 from ingest_server.handlers.chunking.source_text import SourceText
 from ingest_server.handlers.chunking.token_estimate import TOKENIZER_NAME, count_tokens
@@ -20,6 +21,8 @@ from ingest_server.handlers.source import Source
 @handler("split", media_types=(DOCUMENT_MEDIA_TYPE, "text/plain", "text/markdown"))
 def split(context: Context, options: SplitRequest) -> Output:
     """Cuts a document into chunks for search; plain text is one element.
+
+    Documents inside it are cut each by itself: no chunk is of two files, and ids are unique in one document.
 
     Returns:
         The serialized `ingest.v1.Document`, with chunks in place of those it had.
@@ -36,10 +39,11 @@ def split(context: Context, options: SplitRequest) -> Output:
         document = _read(context.input.read())
     else:
         document = _of_text(Source(context.input))
-    for field in ("chunks", "dropped_chunks"):
-        document.ClearField(field)
-    document.tokenizer = TOKENIZER_NAME
-    add_chunks(SourceText(document), options, count_tokens, document, context.check)
+    for each in documents_of(document):
+        for field in ("chunks", "dropped_chunks"):
+            each.ClearField(field)
+        each.tokenizer = TOKENIZER_NAME
+        add_chunks(SourceText(each), options, count_tokens, each, context.check)
     return Output(data=document.SerializeToString(), media_type=DOCUMENT_MEDIA_TYPE, name=context.input.name)
 
 

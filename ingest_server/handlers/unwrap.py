@@ -63,7 +63,9 @@ class Unwrapped(NamedTuple):
 
 
 @contextmanager
-def unwrapped(source: Source, context: Context, limits: UnwrapLimits | None = None) -> Iterator[Unwrapped]:
+def unwrapped(
+    source: Source, context: Context, limits: UnwrapLimits | None = None, spend: Callable[[int], None] | None = None
+) -> Iterator[Unwrapped]:
     """Take off all wrappers of a document. Without any it costs nothing.
 
     The type inside is decided anew: by its bytes, by the declared type if that was not the wrapper's own, and by the name without
@@ -73,6 +75,7 @@ def unwrapped(source: Source, context: Context, limits: UnwrapLimits | None = No
         source: what came in.
         context: of the attempt; its cancel flag is looked at every `PIECE_BYTES`.
         limits: None for the usual ones.
+        spend: told of the size of every piece that comes out, in bytes; may raise.
 
     Raises:
         HandlerFailure: DOCUMENT_MALFORMED (damaged, empty, a bomb, or too deep) or MEDIA_TYPE_NOT_SUPPORTED (zstd without its
@@ -82,7 +85,7 @@ def unwrapped(source: Source, context: Context, limits: UnwrapLimits | None = No
     limits = limits or UnwrapLimits()
     size_bytes = source.size_bytes
     wrappers: list[str] = []
-    layer: MemoryInput | _TemporaryInput | None = None
+    layer: MemoryInput | TemporaryInput | None = None
     try:
         while (wrapper := source.media_type.media_type) in WRAPPERS:
             wrappers.append(wrapper)
@@ -91,7 +94,7 @@ def unwrapped(source: Source, context: Context, limits: UnwrapLimits | None = No
                     f"The document is wrapped more than {limits.depth_max} times ({', '.join(wrappers)}). Unpack it first.",
                     wrappers=", ".join(wrappers),
                 )
-            inner = _expanded(source, wrapper, size_bytes, context, limits)
+            inner = _expanded(source, wrapper, size_bytes, context, limits, spend)
             if layer is not None:
                 layer.close()
             layer, source = inner, Source(inner)
@@ -101,7 +104,7 @@ def unwrapped(source: Source, context: Context, limits: UnwrapLimits | None = No
             layer.close()
 
 
-class _TemporaryInput(FileInput):
+class TemporaryInput(FileInput):
     """An input in a temporary file, which goes when it is closed."""
 
     def __init__(self, file: Any, size_bytes: int, media_type: str, name: str) -> None:
@@ -115,8 +118,13 @@ class _TemporaryInput(FileInput):
 
 
 def _expanded(
-    source: Source, wrapper: str, outermost_bytes: int, context: Context, limits: UnwrapLimits
-) -> MemoryInput | _TemporaryInput:
+    source: Source,
+    wrapper: str,
+    outermost_bytes: int,
+    context: Context,
+    limits: UnwrapLimits,
+    spend: Callable[[int], None] | None,
+) -> MemoryInput | TemporaryInput:
     """What is inside one wrapper."""
     open_stream, suffixes = WRAPPERS[wrapper]
     name = source.name
@@ -126,15 +134,35 @@ def _expanded(
             break
     declared = "" if parse(source.declared)[0] == wrapper else source.declared
     with source.open() as packed, open_stream(packed) as stream:
-        return _kept(_pieces(stream, wrapper, outermost_bytes, context, limits), declared, name, limits)
+        pieces = _pieces(stream, wrapper, outermost_bytes, context, limits)
+        return collected(_counted(pieces, spend) if spend else pieces, declared, name, limits.memory_bytes_max)
 
 
-def _kept(pieces: Iterator[bytes], declared: str, name: str, limits: UnwrapLimits) -> MemoryInput | _TemporaryInput:
-    """Collect the pieces: in memory while they are few, in a temporary file from then on."""
+def _counted(pieces: Iterator[bytes], spend: Callable[[int], None]) -> Iterator[bytes]:
+    for piece in pieces:
+        spend(len(piece))
+        yield piece
+
+
+def collected(pieces: Iterator[bytes], declared: str, name: str, memory_bytes_max: int) -> MemoryInput | TemporaryInput:
+    """Collect pieces as an input: in memory while they are few, in a temporary file from then on.
+
+    Args:
+        pieces: the bytes, in order. What it raises goes through, and nothing is left behind.
+        declared: media type of the input.
+        name: of the input.
+        memory_bytes_max: what is larger goes to a file.
+
+    Returns:
+        The input. The caller closes it, and with that the file is gone.
+
+    Raises:
+        HandlerFailure: STORAGE_FULL, retryable: the file could not be written.
+    """
     held = bytearray()
     for piece in pieces:
         held += piece
-        if len(held) > limits.memory_bytes_max:
+        if len(held) > memory_bytes_max:
             break
     else:
         return MemoryInput(bytes(held), declared, name)
@@ -154,7 +182,7 @@ def _kept(pieces: Iterator[bytes], declared: str, name: str, limits: UnwrapLimit
                 retryable=True,
             ) from error
         undo.pop_all()  # from here on it is the input's
-    return _TemporaryInput(file, size_bytes, declared, name)
+    return TemporaryInput(file, size_bytes, declared, name)
 
 
 def _pieces(stream: Any, wrapper: str, outermost_bytes: int, context: Context, limits: UnwrapLimits) -> Iterator[bytes]:

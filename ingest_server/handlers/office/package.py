@@ -6,13 +6,13 @@ directory claims.
 
 from __future__ import annotations
 
-import io
 import posixpath
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple
 
+from ingest_server.handlers.bounded_reads import BoundedReads
 from ingest_server.handlers.office.xml_events import Attributes, End, PartFault, Start, Text, parse
 
 DIRECTORY_BYTES_MAX = 4 * 1024 * 1024
@@ -79,7 +79,7 @@ class Package:
         self._check = check
         self._read_bytes = 0
         try:
-            self._zip = zipfile.ZipFile(_BoundedReads(file))
+            self._zip = zipfile.ZipFile(BoundedReads(file, DIRECTORY_BYTES_MAX))
         except (zipfile.BadZipFile, ValueError, OSError, OverflowError, RuntimeError) as error:
             raise PartFault(f"is damaged or cut off: its ZIP directory cannot be read ({error})") from error
         infos = self._zip.infolist()
@@ -171,32 +171,3 @@ class Package:
             raise PartFault(f"makes the parts read more than {TOTAL_BYTES_MAX} bytes unpacked")
         if part_bytes > RATIO_FREE_BYTES and part_bytes > RATIO_MAX * packed_bytes:
             raise PartFault(f"unpacks to more than {RATIO_MAX} times its {packed_bytes} bytes: a bomb")
-
-
-class _BoundedReads(io.BufferedIOBase):
-    """A file that refuses long reads: the ZIP library reads parts in pieces, but the directory at once, whatever its length."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """As of a file. Without a size the library reads the last 64 KB only."""
-        if size is not None and size > DIRECTORY_BYTES_MAX:
-            raise OSError(f"{size} bytes are to be read at once, {DIRECTORY_BYTES_MAX} is the limit")
-        return self._file.read(-1 if size is None else size)
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        """As of a file."""
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        """As of a file."""
-        return self._file.tell()
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def readable(self) -> bool:
-        """Always."""
-        return True

@@ -73,12 +73,12 @@ def test_a_real_bomb_is_refused_by_the_usual_limits_after_little_work(
 ) -> None:
     bomb = compress(bytes(200 * 1024 * 1024))
     written: list[int] = []
-    kept = unwrap._kept
+    kept = unwrap.collected
 
     def counted(pieces: Any, *rest: Any) -> Any:
         return kept((written.append(len(piece)) or piece for piece in pieces), *rest)  # type: ignore[func-returns-value]
 
-    monkeypatch.setattr(unwrap, "_kept", counted)
+    monkeypatch.setattr(unwrap, "collected", counted)
     assert "bomb" in refusal(bomb, UnwrapLimits()).message
     assert sum(written) <= max(UnwrapLimits().ratio_free_bytes, 300 * len(bomb))
     assert not list(temporary.iterdir())
