@@ -1,7 +1,7 @@
 """The members of a ZIP file, by its central directory (PKWARE APPNOTE 6.3), within limits.
 
-Python's zipfile reads the directory and unpacks what is stored or deflated. bzip2 and LZMA are unpacked here: of these the library
-unpacks each piece as a whole, and 64 KB of them can be gigabytes.
+Python's zipfile reads the directory and unpacks what is stored or deflated. bzip2 and LZMA are unpacked here: of these the
+library unpacks each piece as a whole, and 64 KB of them can be gigabytes.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def _overlapping(archive: zipfile.ZipFile) -> set[int]:
     """Offsets of members whose bytes reach into the next one's, or into the directory: one kernel that is unpacked many times is
     how the densest bombs are made (D. Fifield, "A better zip bomb", 2019)."""
     infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
-    ends = [info.header_offset for info in infos[1:]] + [archive.start_dir]
+    ends = [*(info.header_offset for info in infos), archive.start_dir][1:]
     return {
         info.header_offset
         for info, end in zip(infos, ends, strict=True)

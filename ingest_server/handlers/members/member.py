@@ -77,7 +77,7 @@ def faulty(name: str, reason: str, message: str) -> Member:
 def label(name: str) -> str:
     """A name as it is told: a relative path without "..", in "/", without control characters, of bounded length. Nothing is ever
     written under it, but those who read it may do so."""
-    name = _STEERING.sub("", name[: 4 * NAME_BYTES_MAX])
+    name = _STEERING.sub("", name[-4 * NAME_BYTES_MAX :])
     name = _DRIVE.sub("", name, count=1) if _DRIVE.match(name) else name
     segments = [segment for segment in name.replace("\\", "/").split("/") if segment.strip() not in ("", ".", "..")]
     data = "/".join(segments).encode()

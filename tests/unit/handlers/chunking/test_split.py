@@ -167,3 +167,18 @@ def test_it_gives_way_to_a_cancel() -> None:
     context = FakeContext(FakeInput(("word. " * 5_000).encode(), "text/plain"), cancel_after=5)
     with pytest.raises(Cancelled):
         split(context, SplitRequest(chunk_size=16))
+
+
+def test_documents_inside_are_cut_each_by_itself() -> None:
+    inner = document_pb2.Document(name="inner.txt", dropped_chunks=[document_pb2.DroppedChunk()])
+    for document in (inner, outer := document_pb2.Document()):
+        document.chunks.add(id="c9", text="from before")
+        element = document.elements.add(id="e1")
+        element.text.text = f"One of {document.name or 'the outer'}. Two."
+    outer.documents.add(name="archive.zip").documents.append(inner)
+    cut = run(outer, unit=SplitUnit.SENTENCES, chunk_size=1)
+    assert [(chunk.id, chunk.text) for chunk in cut.chunks] == [("c1", "One of the outer."), ("c2", "Two.")]
+    deepest = cut.documents[0].documents[0]
+    assert [(chunk.id, chunk.text) for chunk in deepest.chunks] == [("c1", "One of inner.txt."), ("c2", "Two.")]
+    assert not deepest.dropped_chunks
+    assert deepest.tokenizer == cut.tokenizer
