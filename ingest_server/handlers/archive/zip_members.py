@@ -33,7 +33,7 @@ DIRECTORY_BYTES_MAX = 8 * 1024 * 1024
 LZMA_DICTIONARY_BYTES_MAX = 64 * 1024 * 1024
 """Memory that a member packed by LZMA may ask for: that of the strongest usual setting. The format allows 4 GiB."""
 
-_ENCRYPTED, _UTF8 = 0x1, 0x800
+_ENCRYPTED, _PATCHES, _STRONGLY_ENCRYPTED, _UTF8 = 0x1, 0x20, 0x40, 0x800
 """General purpose flags."""
 _PLAIN_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _AES = 99
@@ -82,8 +82,12 @@ class ZipMembers:
             return MemberFault(UNREADABLE, "shares bytes of the archive with another member, as only bombs do")
         if info.flag_bits & _ENCRYPTED and method not in (*_PLAIN_METHODS, _AES):
             return MemberFault(NOT_SUPPORTED, f"is encrypted and packed by method {method}")
-        if method == _AES:
-            return MemberFault(ENCRYPTED, "is encrypted by AES, which is not read. Unpack it, and send what is inside")
+        if info.flag_bits & _PATCHES:
+            return MemberFault(NOT_SUPPORTED, "is a patch of another file")
+        if method == _AES or info.flag_bits & _STRONGLY_ENCRYPTED:
+            return MemberFault(
+                ENCRYPTED, "is encrypted by AES or another strong method, which is not read. Unpack it, and send what is inside"
+            )
         if info.flag_bits & _ENCRYPTED and not self._password:
             return MemberFault(ENCRYPTED, "is encrypted. Give the password of the archive")
         if method not in (*_PLAIN_METHODS, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
@@ -100,8 +104,6 @@ class ZipMembers:
                 yield from self._unpacked(info)
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, struct.error) as error:
             raise MemberFault(UNREADABLE, f"is damaged or cut off ({error})") from error
-        except NotImplementedError as error:  # strong encryption, patched data
-            raise MemberFault(NOT_SUPPORTED, f"uses what is not read: {error}") from error
         except RuntimeError as error:
             if info.flag_bits & _ENCRYPTED:
                 raise MemberFault(ENCRYPTED, "is encrypted, and the password given is not its own") from error

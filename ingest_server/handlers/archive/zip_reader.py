@@ -28,7 +28,6 @@ class ZipReader(ContainerReader):
                 members = ZipMembers(file, options.password)
             except (
                 zipfile.BadZipFile,
-                NotImplementedError,
                 ValueError,
                 OSError,
                 OverflowError,
