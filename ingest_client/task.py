@@ -10,6 +10,8 @@ from ingest.v1 import job_pb2
 
 SPLIT_UNITS = ("tokens", "characters", "sentences", "pages", "headings")
 """What `split` can measure chunks in."""
+CONTENT_SCOPES = ("main", "full")
+"""How much of a page `extract` can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,14 @@ def _frozen(name: str, message: job_pb2.Task) -> Task:
     return Task(name, message.SerializeToString(deterministic=True))
 
 
-def extract(*, password: str = "", first_page: int = 0, last_page: int = 0, ocr_languages: Sequence[str] = ()) -> Task:
+def extract(
+    *,
+    password: str = "",
+    first_page: int = 0,
+    last_page: int = 0,
+    ocr_languages: Sequence[str] = (),
+    content: str = "main",
+) -> Task:
     """Turn a document into structured text.
 
     Args:
@@ -41,8 +50,20 @@ def extract(*, password: str = "", first_page: int = 0, last_page: int = 0, ocr_
         first_page: from 1; 0 means from the start.
         last_page: included; 0 means to the end.
         ocr_languages: of text in pictures, most frequent first, by tesseract's names such as "eng" and "deu"; empty: "eng".
+        content: of HTML: "main" without navigation and the like, or "full" for everything that is seen.
+
+    Raises:
+        ValueError: there is no such scope.
     """
-    message = job_pb2.ExtractTask(password=password, first_page=first_page, last_page=last_page, ocr_languages=ocr_languages)
+    if content not in CONTENT_SCOPES:
+        raise ValueError(f"content must be one of {', '.join(CONTENT_SCOPES)}, not {content!r}")
+    message = job_pb2.ExtractTask(
+        password=password,
+        first_page=first_page,
+        last_page=last_page,
+        ocr_languages=ocr_languages,
+        content="CONTENT_SCOPE_FULL" if content == "full" else "CONTENT_SCOPE_UNSPECIFIED",
+    )
     return _frozen("extract", job_pb2.Task(extract=message))
 
 

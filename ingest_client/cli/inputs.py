@@ -20,7 +20,7 @@ from ingest_client.cli import chunk_tasks
 from ingest_client.cli.options import UsageError, pairs
 from ingest_client.inputs import Input
 from ingest_client.specs import Callback, JobSpec, spec_from_proto
-from ingest_client.task import SPLIT_UNITS, Task, custom, extract, split
+from ingest_client.task import CONTENT_SCOPES, SPLIT_UNITS, Task, custom, extract, split
 
 _PATTERN_LETTERS = frozenset("*?[")
 
@@ -39,6 +39,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ocr-language", action="append", default=[], metavar="CODE", help="of text in pictures: eng, deu, …; may be repeated"
     )
+    parser.add_argument("--content", choices=CONTENT_SCOPES, help="of HTML: main (default), or full with navigation and the like")
     parser.add_argument(
         "--split", default="", metavar="UNIT[:SIZE]", help=f"then cut into chunks: {', '.join(SPLIT_UNITS)}; tokens:512"
     )
@@ -100,11 +101,17 @@ def _task(arguments: argparse.Namespace) -> Task:
     given = pairs(arguments.option, "--option")
     if not arguments.handler:
         if given:
-            raise UsageError("--option needs --handler; extract takes --password, --pages and --ocr-language")
+            raise UsageError("--option needs --handler; extract takes --password, --pages, --ocr-language and --content")
         first, last = _pages(arguments.pages)
-        return extract(password=arguments.password, first_page=first, last_page=last, ocr_languages=arguments.ocr_language)
-    if arguments.password or arguments.pages or arguments.ocr_language:
-        raise UsageError("--password, --pages and --ocr-language are for extract; another handler takes --option K=V")
+        return extract(
+            password=arguments.password,
+            first_page=first,
+            last_page=last,
+            ocr_languages=arguments.ocr_language,
+            content=arguments.content or "main",
+        )
+    if arguments.password or arguments.pages or arguments.ocr_language or arguments.content:
+        raise UsageError("--password, --pages, --ocr-language and --content are for extract; another handler takes --option K=V")
     return custom(arguments.handler, **{key: _json_or_text(value) for key, value in given.items()})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ingest_server.domain.errors import Code, Reason
+from ingest_server.domain.extract_rules import ContentScope, enum_fault
 from ingest_server.handlers.decorator import handler
 from ingest_server.handlers.interface import Context, HandlerFailure, Output
 from ingest_server.handlers.reader import ReadOptions, load_all, supported_media_types
@@ -24,12 +25,14 @@ class ExtractOptions:
         first_page: first page to read, from 1; 0 means from the start.
         last_page: last page to read, included; 0 means to the end.
         ocr_languages: languages of text in pictures, by tesseract's names; empty: English where it is installed.
+        content: how much of a page of HTML; a `ContentScope`.
     """
 
     password: str = ""
     first_page: int = 0
     last_page: int = 0
     ocr_languages: tuple[str, ...] = ()
+    content: int = ContentScope.UNSPECIFIED
 
 
 def preload() -> None:
@@ -50,7 +53,7 @@ def extract(context: Context, options: ExtractOptions) -> Output:
             STORAGE_FULL or ATTEMPT_TIMEOUT; both retryable.
         Cancelled: the attempt was asked to stop.
     """
-    _check_pages(options)
+    _check(options)
     context.check()
     if context.input.size_bytes == 0:
         raise HandlerFailure(
@@ -59,12 +62,20 @@ def extract(context: Context, options: ExtractOptions) -> Output:
             code=Code.INVALID_ARGUMENT,
             retryable=False,
         )
-    read_options = ReadOptions(options.password, options.first_page, options.last_page, options.ocr_languages)
+    read_options = ReadOptions(
+        password=options.password,
+        first_page=options.first_page,
+        last_page=options.last_page,
+        ocr_languages=options.ocr_languages,
+        content=options.content or ContentScope.MAIN,
+    )
     return Output(data=read_input(context.input, read_options, context), media_type=DOCUMENT_MEDIA_TYPE)
 
 
-def _check_pages(options: ExtractOptions) -> None:
-    """Refuse page ranges that no document has."""
+def _check(options: ExtractOptions) -> None:
+    """Refuse page ranges that no document has, and numbers that no enum has."""
+    if fault := enum_fault(ContentScope, options.content):
+        raise _invalid(f"content {fault}.")
     for field, value in (("first_page", options.first_page), ("last_page", options.last_page)):
         if not 0 <= value <= PAGE_MAX:
             raise _invalid(f"{field} is {value}; it must be between 0 (no limit) and {PAGE_MAX}.")

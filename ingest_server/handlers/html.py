@@ -1,4 +1,4 @@
-"""Reads HTML by resiliparse: the main content as headings, paragraphs, items, quotations, code and tables.
+"""Reads HTML by resiliparse: the main content, or all that is seen, as headings, paragraphs, items, quotations, code and tables.
 
 A wrapper object per DOM node costs 3.5 µs, and pages of 100 KB have thousands of nodes: walking them all reads 70 pages a second.
 So the tree is only prepared by a few selectors (boilerplate left out, tables and quotations marked), the library itself renders
@@ -8,38 +8,42 @@ it as reduced HTML, and that is cut into elements: 500 a second.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
 from resiliparse.extract.html2text import extract_plain_text
-from resiliparse.parse.html import HTMLTree
 
 from ingest.v1 import document_pb2
-from ingest_server.domain.errors import Code, Reason
-from ingest_server.handlers.elements import CODE, HEADING, LIST_ITEM, PARAGRAPH, QUOTE, ElementBuilder
+from ingest_server.domain.extract_rules import ContentScope
+from ingest_server.handlers.elements import CODE, HEADING, LIST_ITEM, NOTE, PARAGRAPH, QUOTE, ElementBuilder
 from ingest_server.handlers.encoding import decode
-from ingest_server.handlers.html_table import Table, read_table, unwrap_layout
-from ingest_server.handlers.interface import Context, HandlerFailure
+from ingest_server.handlers.html_table import LINE_END, MARK, Table
+from ingest_server.handlers.html_tree import (
+    BOILERPLATE,
+    HIDDEN,
+    NOTE_BEGIN,
+    QUOTE_BEGIN,
+    QUOTE_END,
+    mark,
+    narrow,
+    parsed,
+)
+from ingest_server.handlers.interface import Context
 from ingest_server.handlers.reader import DocumentReader, ReadOptions
 from ingest_server.handlers.source import Source
 
-MARKED_MAX = 2000
-"""Tables and quotations looked at, each; finding the next one begins at the top, so their number is bounded."""
-
-BOILERPLATE = ["nav", "aside", "footer", "dialog", "[role=navigation]", "[role=banner]", "[role=contentinfo]", "[role=search]",
-               ".sidebar", ".navbar", ".breadcrumb", ".breadcrumbs", "a.headerlink"]  # fmt: skip
-_MAIN = ("main", "[role=main]", "article")
-
-_QUOTE_BEGIN, _QUOTE_END, _TABLE = "\ue8f1", "\ue8f2", "\ue8f3"
-"""Marks set into the tree; private characters, removed from the document first."""
-_MARKS = (_QUOTE_BEGIN, _QUOTE_END, _TABLE)
-
+_LINE_BREAK = "\0"
+"""Stands for <br> in the text under way; the parser leaves no such character in a document."""
 _TOKEN = re.compile(
-    r"<pre>(?P<code>.*?)</pre>|<(?P<end>/?)(?P<tag>h[1-6]|p|ul|ol|li)>|(?P<rule><br>\n?)|(?P<line>\n)"
-    rf"|(?P<mark>[{_QUOTE_BEGIN}{_QUOTE_END}])|{_TABLE}(?P<table>\d+);|(?P<text>[^<\n{_QUOTE_BEGIN}{_QUOTE_END}{_TABLE}]+|.)",
+    rf"<(?P<around>h[1-6]|p|li)>(?P<whole>[^<\n{MARK}]+)</(?P=around)>\s*"
+    r"|<pre>(?P<code>.*?)</pre>|<(?P<end>/?)(?P<tag>h[1-6]|p|ul|ol|li)>\s*|(?P<rule><br>\s*)|(?P<line>\n\s*)"
+    rf"|(?P<mark>{MARK}[QqNn])|{MARK}T(?P<table>\d+);|(?P<text>[^<\n{MARK}]+|.)",
     re.DOTALL,
 )
+_LABEL = re.compile(r"\W?\w{1,8}\W?")
+"""What a note is referred to by, such as "[1]", where it stands before the note's text."""
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE)
 
 
@@ -57,32 +61,25 @@ class HtmlReader(DocumentReader):
         text, _ = decode(data, charset)
         context.check()
         document = document_pb2.Document()
-        tree = _parsed(text)
+        tree = parsed(text)
         _fill_metadata(document, tree)
         context.check()
         builder = ElementBuilder(document)
-        _add_tree(tree, builder, main_only=True)
+        if options.content == ContentScope.FULL:
+            _add_tree(tree, text, builder, skipped=HIDDEN, form_fields=True)
+        else:
+            if tree.body is not None:
+                narrow(tree.body, text)
+            _add_tree(tree, text, builder, skipped=[*BOILERPLATE, *HIDDEN])
+            if not builder.count:
+                # What is called the main part is empty, as where a script was to fill it.
+                _add_tree(parsed(text), text, builder, skipped=[*BOILERPLATE, *HIDDEN])
         return document
 
 
 def add_html(text: str, builder: ElementBuilder) -> None:
     """Add the elements of a piece of HTML, such as one inside Markdown."""
-    _add_tree(_parsed(text), builder, main_only=False)
-
-
-def _parsed(text: str) -> Any:
-    """Parse; HTML is never wrong, so this fails only when memory runs out or the nesting is absurd."""
-    try:
-        for mark in _MARKS:
-            text = text.replace(mark, "")
-        return HTMLTree.parse(text)
-    except (ValueError, RuntimeError) as error:
-        raise HandlerFailure(
-            f"The HTML could not be parsed: {error}.",
-            reason=Reason.DOCUMENT_MALFORMED,
-            code=Code.INVALID_ARGUMENT,
-            retryable=False,
-        ) from error
+    _add_tree(parsed(text), text, builder, skipped=HIDDEN)
 
 
 def _fill_metadata(document: document_pb2.Document, tree: Any) -> None:
@@ -104,52 +101,21 @@ def _fill_metadata(document: document_pb2.Document, tree: Any) -> None:
             pass  # No time, or none that the calendar has.
 
 
-def _add_tree(tree: Any, builder: ElementBuilder, *, main_only: bool) -> None:
-    """Add the elements of a tree; of its main content, if asked for and if it has one."""
-    body = tree.body
-    if body is None:
+def _add_tree(tree: Any, text: str, builder: ElementBuilder, *, skipped: Sequence[str], form_fields: bool = False) -> None:
+    """Add the elements of a tree made of `text`, without what the selectors `skipped` find."""
+    if tree.body is None:
         return
-    if main_only:
-        main = next((found for found in map(body.query_selector, _MAIN) if found is not None), None)
-        if main is not None and len((main.text or "").strip()) > 0:
-            body.replace_children(main)
-    tables = _mark_tables(tree, body)
-    _mark_quotes(tree, body)
+    tables = mark(tree, text)
     rendered = extract_plain_text(
         tree,
         preserve_formatting="minimal_html",
         main_content=False,
         list_bullets=True,
-        skip_elements=BOILERPLATE if main_only else None,
+        form_fields=form_fields,
+        skip_elements=skipped,
     )
-    _Cutter(builder, tables).cut(rendered)
-
-
-def _mark_tables(tree: Any, body: Any) -> list[Table]:
-    """Take the tables out of the tree, leaving a mark in the place of each. Tables that only lay out the page are unwrapped."""
-    tables: list[Table] = []
-    for _ in range(MARKED_MAX):
-        node = body.query_selector("table")
-        if node is None:
-            break
-        if unwrap_layout(tree, node):
-            continue
-        mark = tree.create_element("p")
-        mark.append_child(tree.create_text_node(f"{_TABLE}{len(tables)};"))
-        tables.append(read_table(node))
-        node.replace_with(mark)
-    return tables
-
-
-def _mark_quotes(tree: Any, body: Any) -> None:
-    """Put marks at the begin and end of quotations."""
-    for _ in range(MARKED_MAX):
-        node = body.query_selector("blockquote:not([data-seen])")
-        if node is None:
-            break
-        node.setattr("data-seen", "1")
-        node.prepend(tree.create_text_node(_QUOTE_BEGIN))
-        node.append(tree.create_text_node(_QUOTE_END))
+    # Tables that only laid out the page have left the marks of their lines.
+    _Cutter(builder, tables).cut(rendered.replace(LINE_END, ""))
 
 
 class _Cutter:
@@ -159,46 +125,103 @@ class _Cutter:
         self._builder = builder
         self._tables = tables
         self._parts: list[str] = []
-        self._level = self._lists = self._quotes = 0
+        self._label = ""
+        self._level = self._quotes = self._notes = 0
+        self._item_begins = False
 
     def cut(self, rendered: str) -> None:
         """Add the elements, in order."""
+        parts = self._parts
         for match in _TOKEN.finditer(rendered):
             kind = match.lastgroup
             if kind == "text":
-                self._parts.append(match.group())
+                parts.append(match.group())
             elif kind == "rule":
-                self._parts.append(" ")
-            elif kind == "tag":
-                self._end()
-                self._tag(match["tag"], -1 if match["end"] else 1)
+                self._break()
             else:
-                self._end()
-                if kind == "code":
+                if parts:
+                    self._end()
+                if kind == "whole":
+                    # Most of what there is, so it is worth a way of its own.
+                    self._tag(match["around"], begins=True)
+                    if text := _plain(match["whole"]):
+                        self._add(text)
+                    self._tag(match["around"], begins=False)
+                elif kind == "tag":
+                    self._tag(match["tag"], begins=not match["end"])
+                elif kind == "code":
                     if code := unescape(match["code"]).strip("\n").rstrip():
                         self._builder.text(code, CODE)
                 elif kind == "mark":
-                    self._quotes += 1 if match.group() == _QUOTE_BEGIN else -1
+                    self._mark(match.group())
                 elif kind == "table" and int(match["table"]) < len(self._tables):
                     rows, columns, cells, caption = self._tables[int(match["table"])]
                     self._builder.table(rows, columns, cells, caption=caption)
-        self._end()
+        if parts:
+            self._end()
+        self._end_note()
 
-    def _tag(self, tag: str, step: int) -> None:
-        if tag[0] == "h":
-            self._level = int(tag[1]) if step > 0 else 0
-        elif tag in ("ul", "ol"):
-            self._lists += step
+    def _tag(self, tag: str, *, begins: bool) -> None:
+        if tag == "li":
+            self._item_begins = begins
+        elif tag[0] == "h":
+            self._level = int(tag[1]) if begins else 0
+        elif tag != "p":
+            self._item_begins = False
+
+    def _mark(self, mark: str) -> None:
+        if mark in (QUOTE_BEGIN, QUOTE_END):
+            self._quotes += 1 if mark == QUOTE_BEGIN else -1
+        else:
+            self._end_note()
+            self._notes += 1 if mark == NOTE_BEGIN else -1
+
+    def _break(self) -> None:
+        """A line ends; behind another that did, a paragraph."""
+        if self._parts and self._parts[-1] == _LINE_BREAK:
+            self._end()
+        elif self._parts:
+            self._parts.append(_LINE_BREAK)
 
     def _end(self) -> None:
-        """End the element under way."""
-        if not self._parts:
-            return
-        text = unescape(" ".join("".join(self._parts).split()))
+        """End the element under way, of which there are parts."""
+        text = "".join(self._parts)
         self._parts.clear()
-        if not text:
-            return
+        if _LINE_BREAK in text:
+            lines = filter(None, map(_plain, text.split(_LINE_BREAK)))
+            text = (" " if self._level else "\n").join(lines)
+        else:
+            text = _plain(text)
+        if text:
+            self._add(text)
+
+    def _add(self, text: str) -> None:
+        """Add text in the role that is due."""
         if self._level:
             self._builder.text(text, HEADING, level=self._level)
+        elif self._notes > 0:
+            self._note(text)
+        elif self._item_begins:
+            self._builder.text(text, LIST_ITEM)
+            self._item_begins = False  # what follows in the same item is no item of its own
         else:
-            self._builder.text(text, LIST_ITEM if self._lists > 0 else QUOTE if self._quotes > 0 else PARAGRAPH)
+            self._builder.text(text, QUOTE if self._quotes > 0 else PARAGRAPH)
+
+    def _note(self, text: str) -> None:
+        """Add a piece of a note, with the label before it."""
+        if not self._label and _LABEL.fullmatch(text):
+            self._label = text
+            return
+        self._builder.text(f"{self._label} {text}" if self._label else text, NOTE)
+        self._label = ""
+
+    def _end_note(self) -> None:
+        """A label without text behind it is all there is."""
+        if self._label:
+            self._builder.text(self._label, NOTE)
+            self._label = ""
+
+
+def _plain(text: str) -> str:
+    """Text of the reduced HTML: character references resolved, white space one space each."""
+    return " ".join((unescape(text) if "&" in text else text).split())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Reason
+from ingest_server.domain.extract_rules import ContentScope
 from ingest_server.handlers.interface import Context, HandlerFailure
 from ingest_server.handlers.source import Source
 from ingest_server.handlers.unwrap import WRAPPERS
@@ -29,6 +30,7 @@ class ReadOptions:
         first_page: from 1; 0 means from the start.
         last_page: included; 0 means to the end.
         ocr_languages: of text in pictures, by tesseract's names; empty: its default.
+        content: how much of a page that has more than its content; a `ContentScope`.
         nesting: the account of what lies inside the document sent, if this is a part of it; None for that document itself.
     """
 
@@ -36,6 +38,7 @@ class ReadOptions:
     first_page: int = 0
     last_page: int = 0
     ocr_languages: tuple[str, ...] = ()
+    content: int = ContentScope.MAIN
     nesting: Nesting | None = None
 
 

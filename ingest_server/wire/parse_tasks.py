@@ -9,6 +9,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 
 from ingest.v1 import job_pb2
 from ingest_server.domain.dedup_rules import DedupRequest
+from ingest_server.domain.extract_rules import ContentScope, enum_fault
 from ingest_server.domain.filter_rules import FilterRequest
 from ingest_server.domain.split_rules import SplitRequest
 from ingest_server.handlers.ocr.languages import fault_of
@@ -51,6 +52,8 @@ def _check_extract(faults: Faults, path: str, task: job_pb2.ExtractTask, configu
             faults.add(f"{path}.{field}", f"must be at least 0, not {page:,}")
     if 0 < task.last_page < task.first_page:
         faults.add(f"{path}.last_page", f"must not lie before first_page ({task.first_page:,}), not {task.last_page:,}")
+    if fault := enum_fault(ContentScope, task.content):
+        faults.add(f"{path}.content", fault)
     if fault := fault_of(task.ocr_languages):
         faults.add(f"{path}.ocr_languages", fault)
 

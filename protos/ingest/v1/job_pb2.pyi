@@ -35,6 +35,12 @@ class ConflictPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CONFLICT_POLICY_FAIL: _ClassVar[ConflictPolicy]
     CONFLICT_POLICY_USE_EXISTING: _ClassVar[ConflictPolicy]
 
+class ContentScope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CONTENT_SCOPE_UNSPECIFIED: _ClassVar[ContentScope]
+    CONTENT_SCOPE_MAIN: _ClassVar[ContentScope]
+    CONTENT_SCOPE_FULL: _ClassVar[ContentScope]
+
 class SplitUnit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SPLIT_UNIT_UNSPECIFIED: _ClassVar[SplitUnit]
@@ -58,6 +64,9 @@ JOB_VIEW_FULL: JobView
 CONFLICT_POLICY_UNSPECIFIED: ConflictPolicy
 CONFLICT_POLICY_FAIL: ConflictPolicy
 CONFLICT_POLICY_USE_EXISTING: ConflictPolicy
+CONTENT_SCOPE_UNSPECIFIED: ContentScope
+CONTENT_SCOPE_MAIN: ContentScope
+CONTENT_SCOPE_FULL: ContentScope
 SPLIT_UNIT_UNSPECIFIED: SplitUnit
 SPLIT_UNIT_TOKENS: SplitUnit
 SPLIT_UNIT_CHARACTERS: SplitUnit
@@ -113,16 +122,18 @@ class RetryPolicy(_message.Message):
     def __init__(self, max_attempts: _Optional[int] = ..., initial_backoff: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_backoff: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., backoff_multiplier: _Optional[float] = ..., non_retryable_reasons: _Optional[_Iterable[str]] = ..., max_crashes: _Optional[int] = ...) -> None: ...
 
 class ExtractTask(_message.Message):
-    __slots__ = ("password", "first_page", "last_page", "ocr_languages")
+    __slots__ = ("password", "first_page", "last_page", "ocr_languages", "content")
     PASSWORD_FIELD_NUMBER: _ClassVar[int]
     FIRST_PAGE_FIELD_NUMBER: _ClassVar[int]
     LAST_PAGE_FIELD_NUMBER: _ClassVar[int]
     OCR_LANGUAGES_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
     password: str
     first_page: int
     last_page: int
     ocr_languages: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, password: _Optional[str] = ..., first_page: _Optional[int] = ..., last_page: _Optional[int] = ..., ocr_languages: _Optional[_Iterable[str]] = ...) -> None: ...
+    content: ContentScope
+    def __init__(self, password: _Optional[str] = ..., first_page: _Optional[int] = ..., last_page: _Optional[int] = ..., ocr_languages: _Optional[_Iterable[str]] = ..., content: _Optional[_Union[ContentScope, str]] = ...) -> None: ...
 
 class SplitTask(_message.Message):
     __slots__ = ("chunk_size", "chunk_overlap", "unit", "heading_level", "tokens_max")

@@ -10,6 +10,7 @@ import pytest
 
 from ingest_client.cli import inputs, main
 from ingest_client.cli.options import UsageError
+from ingest_client.task import extract
 from tests.unit.cli.conftest import Ran
 
 
@@ -32,8 +33,25 @@ def test_languages_of_pictures_become_options_of_extract(tmp_path: Path) -> None
     arguments = [str(tmp_path / "a.png"), "--ocr-language", "deu", "--ocr-language", "eng"]
     (job,) = inputs.jobs_from(parser.parse_args(arguments))
     assert list(job.to_proto().tasks[0].extract.ocr_languages) == ["deu", "eng"]
-    with pytest.raises(UsageError, match="--ocr-language are for extract"):
+    with pytest.raises(UsageError, match="--content are for extract"):
         inputs.jobs_from(parser.parse_args([*arguments, "--handler", "echo"]))
+
+
+@pytest.mark.parametrize(("given", "scope"), [([], 0), (["--content", "main"], 0), (["--content", "full"], 2)])
+def test_the_scope_of_content_becomes_an_option_of_extract(tmp_path: Path, given: list[str], scope: int) -> None:
+    (tmp_path / "a.html").write_bytes(b"<p>")
+    parser = argparse.ArgumentParser()
+    inputs.register(parser)
+    (job,) = inputs.jobs_from(parser.parse_args([str(tmp_path / "a.html"), *given]))
+    assert job.to_proto().tasks[0].extract.content == scope
+    if given:
+        with pytest.raises(UsageError, match="--content are for extract"):
+            inputs.jobs_from(parser.parse_args([str(tmp_path / "a.html"), *given, "--handler", "echo"]))
+
+
+def test_a_scope_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="content must be one of main, full, not 'all'"):
+        extract(content="all")
 
 
 def test_a_folder_without_files_is_no_fault_but_told(ingest: Callable[..., Ran], tmp_path: Path) -> None:

@@ -1,0 +1,21 @@
+"""What an extract may be asked for beyond plain values: the enums of job.proto, under the same numbers."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ContentScope(IntEnum):
+    """How much of a page that has more than its content is read: the values of `ingest.v1.ContentScope`; UNSPECIFIED is read as
+    MAIN."""
+
+    UNSPECIFIED = 0
+    MAIN = 1
+    FULL = 2
+
+
+def enum_fault(kind: type[IntEnum], value: int) -> str:
+    """What is wrong with an enum's number, to be put behind the name of its field; "" if nothing is."""
+    if value in frozenset(kind):
+        return ""
+    return f"must be one of {', '.join(f'{each.value} ({each.name})' for each in kind)}, not {value}"
