@@ -41,6 +41,8 @@ def extract(
     first_page: int = 0,
     last_page: int = 0,
     ocr_languages: Sequence[str] = (),
+    pages_per_part: int = 0,
+    fail_on_partial: bool = False,
     content: str = "main",
 ) -> Task:
     """Turn a document into structured text.
@@ -50,6 +52,8 @@ def extract(
         first_page: from 1; 0 means from the start.
         last_page: included; 0 means to the end.
         ocr_languages: of text in pictures, most frequent first, by tesseract's names such as "eng" and "deu"; empty: "eng".
+        pages_per_part: a document of more pages is read in parts of so many, on all workers; 0 means 32.
+        fail_on_partial: fail if any part of the document could not be read.
         content: of HTML: "main" without navigation and the like, or "full" for everything that is seen.
 
     Raises:
@@ -62,6 +66,8 @@ def extract(
         first_page=first_page,
         last_page=last_page,
         ocr_languages=ocr_languages,
+        pages_per_part=pages_per_part,
+        fail_on_partial=fail_on_partial,
         content="CONTENT_SCOPE_FULL" if content == "full" else "CONTENT_SCOPE_UNSPECIFIED",
     )
     return _frozen("extract", job_pb2.Task(extract=message))

@@ -37,6 +37,11 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--password", default="", help="of encrypted documents")
     parser.add_argument("--pages", default="", metavar="FIRST-LAST", help="only these pages: 3, 2-5, 7- or -4")
     parser.add_argument(
+        "--fail-on-partial",
+        action="store_true",
+        help="fail where a part of the document cannot be read, instead of telling of it",
+    )
+    parser.add_argument(
         "--ocr-language", action="append", default=[], metavar="CODE", help="of text in pictures: eng, deu, …; may be repeated"
     )
     parser.add_argument("--content", choices=CONTENT_SCOPES, help="of HTML: main (default), or full with navigation and the like")
@@ -97,11 +102,14 @@ def _jobs(places: list[str], described: list[JobSpec], shape: JobSpec, arguments
             yield shape.with_input(Input.file(place, media_type=arguments.media_type))
 
 
+_EXTRACT_FLAGS = "--password, --pages, --ocr-language, --content and --fail-on-partial"
+
+
 def _task(arguments: argparse.Namespace) -> Task:
     given = pairs(arguments.option, "--option")
     if not arguments.handler:
         if given:
-            raise UsageError("--option needs --handler; extract takes --password, --pages, --ocr-language and --content")
+            raise UsageError(f"--option needs --handler; extract takes {_EXTRACT_FLAGS}")
         first, last = _pages(arguments.pages)
         return extract(
             password=arguments.password,
@@ -109,9 +117,11 @@ def _task(arguments: argparse.Namespace) -> Task:
             last_page=last,
             ocr_languages=arguments.ocr_language,
             content=arguments.content or "main",
+            fail_on_partial=arguments.fail_on_partial,
         )
-    if arguments.password or arguments.pages or arguments.ocr_language or arguments.content:
-        raise UsageError("--password, --pages, --ocr-language and --content are for extract; another handler takes --option K=V")
+    given_flags = (arguments.password, arguments.pages, arguments.ocr_language, arguments.content, arguments.fail_on_partial)
+    if any(given_flags):
+        raise UsageError(f"{_EXTRACT_FLAGS} are for extract; another handler takes --option K=V")
     return custom(arguments.handler, **{key: _json_or_text(value) for key, value in given.items()})
 
 

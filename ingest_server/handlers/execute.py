@@ -140,7 +140,7 @@ class Executor:
                     reason=Reason.BLOB_NOT_FOUND,
                     code=Code.NOT_FOUND,
                 )
-            return FileInput(path, size_bytes, plan.media_type, plan.name, plan.metadata)
+            return FileInput(path, size_bytes, plan.media_type, plan.name, plan.metadata, payload[1:33].hex())
         return MemoryInput(payload[1:], plan.media_type, plan.name, plan.metadata)
 
     def _divided(self, split: Split, step: Step, plan: Plan, depth: int) -> Divided:

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Reason
-from ingest_server.domain.extract_rules import ContentScope, enum_fault
 from ingest_server.handlers.decorator import handler
+from ingest_server.handlers.extract_options import PAGES_PER_PART, ExtractOptions
 from ingest_server.handlers.interface import Context, HandlerFailure, Output
-from ingest_server.handlers.reader import ReadOptions, load_all, supported_media_types
-from ingest_server.handlers.reading import read_input
+from ingest_server.handlers.page_parts import division, ranges_of, whole
+from ingest_server.handlers.parts import PartResult, Split
+from ingest_server.handlers.reader import load_all, supported_media_types
+from ingest_server.handlers.reading import Divisible, read_input
 from ingest_server.handlers.results import DOCUMENT_MEDIA_TYPE
-
-PAGE_MAX = 2**31 - 1
-"""Largest page number that fits the field."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractOptions:
-    """Options of the task; the fields of `ingest.v1.ExtractTask`.
-
-    Attributes:
-        password: for an encrypted document; "": the empty password is tried.
-        first_page: first page to read, from 1; 0 means from the start.
-        last_page: last page to read, included; 0 means to the end.
-        ocr_languages: languages of text in pictures, by tesseract's names; empty: English where it is installed.
-        content: how much of a page of HTML; a `ContentScope`.
-    """
-
-    password: str = ""
-    first_page: int = 0
-    last_page: int = 0
-    ocr_languages: tuple[str, ...] = ()
-    content: int = ContentScope.UNSPECIFIED
 
 
 def preload() -> None:
@@ -41,19 +22,24 @@ def preload() -> None:
     load_all()
 
 
-@handler("extract", media_types=supported_media_types(), preload=preload)
-def extract(context: Context, options: ExtractOptions) -> Output:
+def merge(context: Context, options: ExtractOptions, state: bytes, results: Sequence[PartResult]) -> Output:
+    """Makes the document of its parts."""
+    return _output(whole(context, state, results), options)
+
+
+@handler("extract", media_types=supported_media_types(), preload=preload, merge=merge)
+def extract(context: Context, options: ExtractOptions) -> Output | Split:
     """Turns a document into text, tables and images in reading order.
 
     Returns:
-        A serialized `ingest.v1.Document`.
+        A serialized `ingest.v1.Document`, or the parts in which a document of many pages is read.
 
     Raises:
-        HandlerFailure: INVALID_OPTIONS, DOCUMENT_MALFORMED, DOCUMENT_ENCRYPTED or MEDIA_TYPE_NOT_SUPPORTED; none retryable.
-            STORAGE_FULL or ATTEMPT_TIMEOUT; both retryable.
+        HandlerFailure: INVALID_OPTIONS, DOCUMENT_MALFORMED, DOCUMENT_ENCRYPTED, DOCUMENT_PARTIAL or MEDIA_TYPE_NOT_SUPPORTED;
+            none retryable. STORAGE_FULL or ATTEMPT_TIMEOUT; both retryable.
         Cancelled: the attempt was asked to stop.
     """
-    _check(options)
+    options.check()
     context.check()
     if context.input.size_bytes == 0:
         raise HandlerFailure(
@@ -62,26 +48,28 @@ def extract(context: Context, options: ExtractOptions) -> Output:
             code=Code.INVALID_ARGUMENT,
             retryable=False,
         )
-    read_options = ReadOptions(
-        password=options.password,
-        first_page=options.first_page,
-        last_page=options.last_page,
-        ocr_languages=options.ocr_languages,
-        content=options.content or ContentScope.MAIN,
-    )
-    return Output(data=read_input(context.input, read_options, context), media_type=DOCUMENT_MEDIA_TYPE)
+    # What has killed a worker before is read page by page: then only the page that does it is lost.
+    pages_per_part = 1 if context.crash_count else options.pages_per_part or PAGES_PER_PART
+    asked = options.read_options(options.first_page, options.last_page, pages_per_part=pages_per_part)
+    document = read_input(context.input, asked, context)
+    if isinstance(document, Divisible):
+        pages = document.pages
+        pages_per_part = options.pages_per_part or PAGES_PER_PART
+        ranges = ranges_of(pages.first_page, pages.last_page, pages_per_part if pages.count > pages_per_part else 1)
+        return division(ranges, options, document.media_type, about=document.about)
+    return _output(document, options)
 
 
-def _check(options: ExtractOptions) -> None:
-    """Refuse page ranges that no document has, and numbers that no enum has."""
-    if fault := enum_fault(ContentScope, options.content):
-        raise _invalid(f"content {fault}.")
-    for field, value in (("first_page", options.first_page), ("last_page", options.last_page)):
-        if not 0 <= value <= PAGE_MAX:
-            raise _invalid(f"{field} is {value}; it must be between 0 (no limit) and {PAGE_MAX}.")
-    if options.last_page and options.first_page > options.last_page:
-        raise _invalid(f"first_page is {options.first_page}, after last_page {options.last_page}: no page lies between them.")
-
-
-def _invalid(message: str) -> HandlerFailure:
-    return HandlerFailure(message, reason=Reason.INVALID_OPTIONS, code=Code.INVALID_ARGUMENT, retryable=False)
+def _output(document: bytes, options: ExtractOptions) -> Output:
+    if options.fail_on_partial and (issues := document_pb2.Document.FromString(document).issues):
+        first = issues[0]
+        where = f"page {first.page}: " if first.page else ""
+        raise HandlerFailure(
+            f"{len(issues)} parts of the document could not be read, and fail_on_partial is set; the first: "
+            f"{where}{first.reason}, {first.message}",
+            reason=Reason.DOCUMENT_PARTIAL,
+            code=Code.DATA_LOSS,
+            retryable=False,
+            metadata={"issues": str(len(issues)), "page": str(first.page), "issue_reason": first.reason},
+        )
+    return Output(data=document, media_type=DOCUMENT_MEDIA_TYPE)

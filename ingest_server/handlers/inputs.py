@@ -62,11 +62,19 @@ class FileInput(Input):
         path: where it is.
         size_bytes: its size.
         media_type, name, metadata: as the client gave them.
+        sha256: see `Input.sha256`.
     """
 
     def __init__(
-        self, path: Path, size_bytes: int, media_type: str = "", name: str = "", metadata: Mapping[str, str] | None = None
+        self,
+        path: Path,
+        size_bytes: int,
+        media_type: str = "",
+        name: str = "",
+        metadata: Mapping[str, str] | None = None,
+        sha256: str = "",
     ) -> None:
+        self.sha256 = sha256
         self.media_type = media_type
         self.name = name
         self.metadata = metadata if metadata is not None else {}

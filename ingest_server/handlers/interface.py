@@ -98,6 +98,8 @@ class Input(ABC):
     metadata: Mapping[str, str]
     """As the client gave it."""
     size_bytes: int
+    sha256: str = ""
+    """Of the bytes, 64 lower-case hexadecimal digits, if it is known already; "" if not."""
 
     @abstractmethod
     def read(self) -> bytes:

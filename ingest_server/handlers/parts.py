@@ -16,8 +16,8 @@ When all have ended, `merge` runs, with the same input and options, and returns 
 after it in the job's tasks goes on from there.
 
 A handler may split as the first task of a job, and a part may split again, three levels deep in all. After a crash of the server
-or of the worker that merges, the handler is called again. Parts that it then gives with the same options in the same place, and that
-have ended before, are not run again.
+or of the worker that merges, the handler is called again. Parts that it then gives with the same options in the same place, and
+that have ended before, are not run again.
 """
 
 from __future__ import annotations

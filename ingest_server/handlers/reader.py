@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ingest.v1 import document_pb2
-from ingest_server.domain.errors import Code, Reason
+from ingest_server.domain.errors import Code, Failure, Reason
 from ingest_server.domain.extract_rules import ContentScope
 from ingest_server.handlers.interface import Context, HandlerFailure
 from ingest_server.handlers.source import Source
@@ -32,6 +33,8 @@ class ReadOptions:
         ocr_languages: of text in pictures, by tesseract's names; empty: its default.
         content: how much of a page that has more than its content; a `ContentScope`.
         nesting: the account of what lies inside the document sent, if this is a part of it; None for that document itself.
+        pages_per_part: a document of which more pages are asked for is not read: `PagesToDivide` is the answer. 0: it is.
+        continued: pages before these are read by others: what belongs to the document as a whole is left to them.
     """
 
     password: str = ""
@@ -40,6 +43,25 @@ class ReadOptions:
     ocr_languages: tuple[str, ...] = ()
     content: int = ContentScope.MAIN
     nesting: Nesting | None = None
+    pages_per_part: int = 0
+    continued: bool = False
+
+
+PageRange: TypeAlias = tuple[int, int]
+"""(first page, last page), from 1, both included."""
+
+
+@dataclass(frozen=True, slots=True)
+class PagesToDivide:
+    """A document of many pages, which is to be read in parts: those that were asked for, from 1, both included."""
+
+    first_page: int
+    last_page: int
+
+    @property
+    def count(self) -> int:
+        """Pages."""
+        return self.last_page - self.first_page + 1
 
 
 class DocumentReader(ABC):
@@ -61,14 +83,39 @@ class DocumentReader(ABC):
             Cancelled: the attempt was asked to stop.
         """
 
-    def read_serialized(self, source: Source, options: ReadOptions, context: Context) -> bytes:
+    def read_serialized(self, source: Source, options: ReadOptions, context: Context) -> bytes | PagesToDivide:
         """The same, serialized: what is passed on. A reader that makes the bytes itself overrides it: a message of every element,
-        made only to be serialized again, is saved.
+        made only to be serialized again, is saved. A `PagedReader` may answer that the document is to be divided.
 
         Raises:
             HandlerFailure, Cancelled: see `read`.
         """
         return self.read(source, options, context).SerializeToString()
+
+
+class PagedReader(DocumentReader):
+    """Reads a format with pages, some of them at a time. A part's bytes are in a form of its own; parts that are joined, in their
+    order, and finished are the very document that reading all at once gives."""
+
+    @abstractmethod
+    def read_pages(self, source: Source, options: ReadOptions, context: Context) -> bytes:
+        """Read the pages asked for, as a part.
+
+        Raises:
+            HandlerFailure, Cancelled: see `read`.
+        """
+
+    @abstractmethod
+    def unread_pages(self, first_page: int, last_page: int, failure: Failure) -> bytes:
+        """The part of pages that could not be read: an issue for each."""
+
+    @abstractmethod
+    def join_pages(self, parts: Sequence[bytes]) -> bytes:
+        """One part of several that follow each other."""
+
+    @abstractmethod
+    def finish_pages(self, part: bytes) -> bytes:
+        """The serialized Document of a part that has all pages."""
 
 
 _SPREADSHEET = "ingest_server.handlers.spreadsheet:SpreadsheetReader"

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from ingest.v1 import document_pb2
 from ingest_server.handlers.interface import Context, Input
-from ingest_server.handlers.reader import ReadOptions, reader_for
+from ingest_server.handlers.reader import PagesToDivide, ReadOptions, reader_for
 from ingest_server.handlers.source import Source
 from ingest_server.handlers.unwrap import UnwrapLimits, unwrapped
+
+
+@dataclass(frozen=True, slots=True)
+class Divisible:
+    """A document that is to be read in parts.
+
+    Attributes:
+        pages: that were asked for.
+        media_type: that decides its reader.
+        about: serialized fields of the Document that are known already.
+    """
+
+    pages: PagesToDivide
+    media_type: str
+    about: bytes
 
 
 def read_input(
@@ -17,7 +33,7 @@ def read_input(
     context: Context,
     limits: UnwrapLimits | None = None,
     spend: Callable[[int], None] | None = None,
-) -> bytes:
+) -> bytes | Divisible:
     """Read a document.
 
     Args:
@@ -28,7 +44,7 @@ def read_input(
         spend: told of every piece that comes out of a wrapper, in bytes; what it raises ends the reading.
 
     Returns:
-        A serialized `ingest.v1.Document`.
+        A serialized `ingest.v1.Document`; `Divisible` only for options with `pages_per_part`.
 
     Raises:
         HandlerFailure, Cancelled: see `extract`.
@@ -40,5 +56,7 @@ def read_input(
     about = document_pb2.Document(
         media_type=decision.media_type, media_type_source=decision.source, sha256=source.sha256(), wrappers=wrappers
     ).SerializeToString()
+    if isinstance(document, PagesToDivide):
+        return Divisible(document, decision.media_type, about)
     # Messages one behind the other are one message.
     return about + document

@@ -10,6 +10,7 @@ from ingest_server.handlers.interface import HandlerSpec
 BUILTIN_MODULES: tuple[str, ...] = (
     "ingest_server.handlers.echo",
     "ingest_server.handlers.extract",
+    "ingest_server.handlers.page_parts",
     "ingest_server.handlers.split",
     "ingest_server.handlers.filter",
     "ingest_server.handlers.dedup",

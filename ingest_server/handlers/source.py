@@ -25,6 +25,7 @@ class Source:
         declared: media type as the client declared it.
         size_bytes: of the document.
         media_type: what it is, and what decided that.
+        known_sha256: the digest, where it costs nothing; else "".
     """
 
     def __init__(self, document: Input, *, whole_bytes_max: int = WHOLE_BYTES_MAX) -> None:
@@ -39,7 +40,7 @@ class Source:
         """
         self._input = document
         self._data: bytes | None = None
-        self._digest = ""
+        self._digest = self.known_sha256 = document.sha256
         self.name = document.name
         self.declared = document.media_type
         self.size_bytes = document.size_bytes

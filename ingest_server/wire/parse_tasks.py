@@ -47,7 +47,7 @@ def check_tasks(faults: Faults, spec: job_pb2.JobSpec, configuration: LiveConfig
 def _check_extract(faults: Faults, path: str, task: job_pb2.ExtractTask, configuration: LiveConfiguration) -> None:
     if "extract" not in configuration.handlers.names:
         faults.add_unknown_handler(path, "extract")
-    for field in ("first_page", "last_page"):
+    for field in ("first_page", "last_page", "pages_per_part"):
         if (page := getattr(task, field)) < 0:
             faults.add(f"{path}.{field}", f"must be at least 0, not {page:,}")
     if 0 < task.last_page < task.first_page:

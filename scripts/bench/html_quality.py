@@ -26,8 +26,10 @@ from tempfile import TemporaryDirectory
 
 from ingest.v1 import document_pb2
 from ingest_server.domain.extract_rules import ContentScope
-from ingest_server.handlers.extract import ExtractOptions, extract, preload
+from ingest_server.handlers.extract import extract, preload
+from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.inputs import FileInput
+from ingest_server.handlers.interface import Output
 from scripts.bench.html_truth import PAGES, Page, TruthFault, all_words, content_words
 from scripts.bench.pdf_pages import QuietContext
 from scripts.bench.pdf_quality import f1, words_of
@@ -106,7 +108,9 @@ def our_words(path: Path, scope: ContentScope) -> list[str]:
 
 def _read(path: Path, scope: ContentScope) -> bytes:
     document = FileInput(path, path.stat().st_size, "text/html", path.name)
-    return bytes(extract(QuietContext(document), ExtractOptions(content=scope)).data)
+    output = extract(QuietContext(document), ExtractOptions(content=scope))
+    assert isinstance(output, Output), "a document without pages"
+    return bytes(output.data)
 
 
 def compare(page: Page, folder: Path) -> Quality:

@@ -16,8 +16,10 @@ import time
 import zipfile
 
 from ingest.v1 import document_pb2
-from ingest_server.handlers.extract import ExtractOptions, extract
+from ingest_server.handlers.extract import extract
+from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.inputs import MemoryInput
+from ingest_server.handlers.interface import Output
 from scripts.bench.pdf_pages import QuietContext
 
 OFFICE = "http://schemas.openxmlformats.org"
@@ -89,6 +91,7 @@ def seconds(data: bytes, expected_pages: int) -> float:
     """Processor time of one extract."""
     start = time.process_time()
     output = extract(QuietContext(MemoryInput(data)), ExtractOptions())
+    assert isinstance(output, Output), "a document without pages"
     used = time.process_time() - start
     pages = document_pb2.Document.FromString(bytes(output.data)).page_count
     if pages < expected_pages:

@@ -62,7 +62,7 @@ def _outcome(member: Member, options: ReadOptions, context: Context, nesting: Ne
     """Read one member. Whatever is wrong with it is its outcome, and no harm to the others."""
     inner = MemberContext(context)
     try:
-        chosen = replace(options, first_page=0, last_page=0, nesting=nesting)
+        chosen = replace(options, first_page=0, last_page=0, nesting=nesting, pages_per_part=0, continued=False)
         if member.read is not None:
             return Outcome(member.name, member.read(chosen, inner))
         limits = UnwrapLimits(expanded_bytes_max=nesting.limits.member_bytes_max)
@@ -71,7 +71,9 @@ def _outcome(member: Member, options: ReadOptions, context: Context, nesting: Ne
             if not given.size_bytes:
                 return failed(member.name, EMPTY, "is empty (0 bytes)", {})
             inner.input = given
-            return Outcome(member.name, read_input(given, chosen, inner, limits, nesting.take_bytes))
+            document = read_input(given, chosen, inner, limits, nesting.take_bytes)
+            assert isinstance(document, bytes), "without pages_per_part nothing is divided"
+            return Outcome(member.name, document)
         finally:
             given.close()
     except MemberFault as fault:

@@ -76,6 +76,23 @@ def page_elements(first: int, page: int, paragraphs: Sequence[Paragraph]) -> lis
     return elements
 
 
+def without_id(entry: bytes) -> bytes:
+    """All of an element but its id, which comes first."""
+    at = len(_ELEMENTS)
+    while entry[at] & 0x80:  # its size
+        at += 1
+    at += 1 + len(_ID)
+    return entry[at + 1 + entry[at] :]
+
+
+def with_id(number: int, bare: bytes) -> bytes:
+    """The element of that number; `bare` is all but its id."""
+    name = _NAMES[number] if number < _NAMES_MAX else _name(number)
+    size = len(name) + len(bare)
+    head = _HEADS[size] if size < len(_HEADS) else _ELEMENTS + varint(size)
+    return head + name + bare
+
+
 def text_of(entry: bytes) -> str:
     """The text of an element made by `page_elements`."""
     return _element(entry).text.text

@@ -42,6 +42,17 @@ class FontSizes:
         """Count in a page of so many paragraphs whose font sizes nobody knows: none is a heading, and none tells of the body."""
         self._pages.append((0.0, [0.0] * count))
 
+    def counted(self) -> tuple[dict[float, int], list[tuple[float, list[float]]]]:
+        """All that was counted in, for `of`: the number of characters by size, and the largest and all sizes of each page."""
+        return self._characters, self._pages
+
+    @classmethod
+    def of(cls, characters: dict[float, int], pages: list[tuple[float, list[float]]]) -> FontSizes:
+        """What was counted in elsewhere."""
+        sizes = cls()
+        sizes._characters, sizes._pages = characters, pages
+        return sizes
+
     def headings(self, text_of: Callable[[int], str]) -> list[tuple[int, int]]:
         """Which paragraphs are headings.
 

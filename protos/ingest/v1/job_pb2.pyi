@@ -122,18 +122,22 @@ class RetryPolicy(_message.Message):
     def __init__(self, max_attempts: _Optional[int] = ..., initial_backoff: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_backoff: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., backoff_multiplier: _Optional[float] = ..., non_retryable_reasons: _Optional[_Iterable[str]] = ..., max_crashes: _Optional[int] = ...) -> None: ...
 
 class ExtractTask(_message.Message):
-    __slots__ = ("password", "first_page", "last_page", "ocr_languages", "content")
+    __slots__ = ("password", "first_page", "last_page", "ocr_languages", "pages_per_part", "fail_on_partial", "content")
     PASSWORD_FIELD_NUMBER: _ClassVar[int]
     FIRST_PAGE_FIELD_NUMBER: _ClassVar[int]
     LAST_PAGE_FIELD_NUMBER: _ClassVar[int]
     OCR_LANGUAGES_FIELD_NUMBER: _ClassVar[int]
+    PAGES_PER_PART_FIELD_NUMBER: _ClassVar[int]
+    FAIL_ON_PARTIAL_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     password: str
     first_page: int
     last_page: int
     ocr_languages: _containers.RepeatedScalarFieldContainer[str]
+    pages_per_part: int
+    fail_on_partial: bool
     content: ContentScope
-    def __init__(self, password: _Optional[str] = ..., first_page: _Optional[int] = ..., last_page: _Optional[int] = ..., ocr_languages: _Optional[_Iterable[str]] = ..., content: _Optional[_Union[ContentScope, str]] = ...) -> None: ...
+    def __init__(self, password: _Optional[str] = ..., first_page: _Optional[int] = ..., last_page: _Optional[int] = ..., ocr_languages: _Optional[_Iterable[str]] = ..., pages_per_part: _Optional[int] = ..., fail_on_partial: bool = ..., content: _Optional[_Union[ContentScope, str]] = ...) -> None: ...
 
 class SplitTask(_message.Message):
     __slots__ = ("chunk_size", "chunk_overlap", "unit", "heading_level", "tokens_max")

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from ingest.v1 import document_pb2
-from ingest_server.handlers.extract import ExtractOptions, extract
+from ingest_server.handlers.extract import extract
+from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Cancelled, Context, Input, Output
+from ingest_server.handlers.parts import Split
 
 SAMPLES_SCRIPT = Path(__file__).parents[4] / "scripts" / "sample_documents"
 
@@ -53,6 +55,7 @@ class FakeContext(Context):
     def __init__(self, document: Input, cancel_after: int | None = None) -> None:
         self.job_id = "00000000-0000-7000-8000-000000000000"
         self.attempt = 1
+        self.crash_count = 0
         self.input = document
         self.log = logging.getLogger("test")
         self.reports: list[tuple[int, int, str]] = []
@@ -75,8 +78,9 @@ class FakeContext(Context):
         return float("inf")
 
 
-def document_of(output: Output) -> document_pb2.Document:
+def document_of(output: Output | Split) -> document_pb2.Document:
     """What the task's output holds."""
+    assert isinstance(output, Output)
     assert output.media_type == "application/vnd.ingest.document+proto"
     return document_pb2.Document.FromString(bytes(output.data))
 

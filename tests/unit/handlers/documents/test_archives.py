@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from ingest.v1 import document_pb2
-from ingest_server.handlers.extract import ExtractOptions, extract
+from ingest_server.handlers.extract import extract
+from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Cancelled, HandlerFailure
 from ingest_server.handlers.members import container
 from ingest_server.handlers.members.member import label

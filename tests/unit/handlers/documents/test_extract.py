@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from ingest_server.domain.errors import Code
-from ingest_server.handlers.extract import ExtractOptions, extract
+from ingest_server.handlers.extract import extract
+from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Cancelled, HandlerFailure
 from ingest_server.handlers.reader import supported_media_types
 from ingest_server.handlers.source import Source
@@ -92,7 +93,8 @@ def test_a_cancel_ends_it_between_pages(samples: Path) -> None:
 
 PROBE = """
 import os, sys
-from ingest_server.handlers.extract import ExtractOptions, extract, preload
+from ingest_server.handlers.extract import extract, preload
+from ingest_server.handlers.extract_options import ExtractOptions
 preload()
 from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, document_of
 def count():

@@ -13,7 +13,8 @@ import pytest
 from ingest.v1 import document_pb2
 from ingest_server.domain.clock import SystemClock
 from ingest_server.domain.errors import Code
-from ingest_server.handlers.extract import ExtractOptions, extract
+from ingest_server.handlers.extract import extract
+from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.image import reader as image_reader
 from ingest_server.handlers.image.reader import ImageReader
 from ingest_server.handlers.inputs import MemoryInput

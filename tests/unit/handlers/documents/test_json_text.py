@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from ingest.v1 import document_pb2
 from ingest_server.handlers import json_text
-from ingest_server.handlers.extract import ExtractOptions, extract
+from ingest_server.handlers.extract import extract
+from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Cancelled, HandlerFailure
 from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read, document_of
 

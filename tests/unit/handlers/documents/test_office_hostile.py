@@ -10,7 +10,8 @@ import zipfile
 import pytest
 
 from ingest_server.domain.errors import Code
-from ingest_server.handlers.extract import ExtractOptions, extract
+from ingest_server.handlers.extract import extract
+from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Cancelled, HandlerFailure
 from ingest_server.handlers.office import package, word_story, word_table, xml_events
 from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read

@@ -6,7 +6,8 @@ import pytest
 
 from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code
-from ingest_server.handlers.extract import ExtractOptions, extract
+from ingest_server.handlers.extract import extract
+from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Cancelled, HandlerFailure
 from ingest_server.handlers.office import package, slide
 from ingest_server.handlers.office.package import PPTX

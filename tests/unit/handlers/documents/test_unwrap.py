@@ -16,7 +16,8 @@ import pytest
 
 from ingest_server.domain.errors import Code
 from ingest_server.handlers import unwrap
-from ingest_server.handlers.extract import ExtractOptions, extract
+from ingest_server.handlers.extract import extract
+from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Cancelled, HandlerFailure
 from ingest_server.handlers.source import Source
 from ingest_server.handlers.unwrap import UnwrapLimits, unwrapped
