@@ -27,6 +27,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_SEVEN_BITS = ("iso-2022", "iso2022", "utf-7", "utf_7", "hz")
+"""Encodings whose bytes are all ASCII, whatever they say: nothing else is ever called so."""
 _CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r\f\v\x1b"))
 
 
@@ -65,7 +67,9 @@ def _decode(data: bytes, charset: str) -> tuple[str, str]:
     for encoding in (charset, "utf-8"):
         text = _strictly(data, encoding)
         # UTF-8 text is valid Windows-1252 too, and often mislabelled so; what is valid UTF-8 beyond ASCII is UTF-8.
-        if text is not None and (encoding == "utf-8" or text.isascii() or _strictly(data, "utf-8") is None):
+        if text is not None and (
+            encoding == "utf-8" or text.isascii() or encoding.startswith(_SEVEN_BITS) or _strictly(data, "utf-8") is None
+        ):
             if "\x00" in text[:SAMPLE_BYTES] and (wide := _utf16(data)):
                 return data.decode(wide, "replace"), wide
             return text, codecs.lookup(encoding).name

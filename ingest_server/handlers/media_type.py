@@ -13,6 +13,8 @@ import mimetypes
 import re
 from dataclasses import dataclass
 
+from ingest_server.handlers.mail_signature import mail_type
+
 HEAD_BYTES = 4096
 """How many leading bytes `decide` wants to see. PDF readers accept the header anywhere in the first 1,024 bytes."""
 
@@ -38,6 +40,9 @@ _ALIASES = {
     "application/x-zip-compressed": "application/zip",
     "application/x-zip": "application/zip",
     "application/tar": "application/x-tar",
+    "message/global": "message/rfc822",
+    "application/x-mimearchive": "message/rfc822",
+    "application/x-mbox": "application/mbox",
     "application/x-gtar": "application/x-tar",
     "application/x-ustar": "application/x-tar",
 }
@@ -97,6 +102,11 @@ _NAMES = {
     "xls": "application/vnd.ms-excel",
     "ods": "application/vnd.oasis.opendocument.spreadsheet",
     "tar": "application/x-tar",
+    "eml": "message/rfc822",
+    "mht": "message/rfc822",
+    "mhtml": "message/rfc822",
+    "mbox": "application/mbox",
+    "msg": "application/vnd.ms-outlook",
 }
 _SYSTEM_NAMES = mimetypes.MimeTypes().types_map[True]
 """The table built into Python; the machine's own mime.types is not read, so that all machines agree."""
@@ -176,6 +186,9 @@ def _by_content(head: bytes, inside: str | None) -> tuple[str, str]:
         return "application/x-tar", ""
     if b"%PDF-" in head[:1024] and not head.startswith((b"PK", b"\xd0\xcf\x11\xe0")):
         return "application/pdf", ""
+    mail, is_sure = mail_type(head)
+    if is_sure:
+        return mail, ""
     text = head[3:] if head.startswith(_BOMS[0]) else head
     text = text.lstrip()
     if head.startswith(_BOMS[1:]) or text[1:2] == b"\x00" or text[:1] == b"\x00":
@@ -211,9 +224,9 @@ def _by_name(name: str) -> str:
 
 
 def _by_text(head: bytes) -> str:
-    """What text is that nobody named: JSON, JSON lines or plain text."""
+    """What text is that nobody named: JSON, JSON lines, a mail or plain text."""
     if not _JSON.match(head):
-        return "text/plain"
+        return mail_type(head)[0] or "text/plain"
     first, _, second = head.strip().partition(b"\n")
     return "application/jsonl" if first.rstrip().endswith(b"}") and second.lstrip().startswith(b"{") else "application/json"
 

@@ -139,6 +139,8 @@ _READERS: dict[str, str] = {
     "application/vnd.ms-excel.sheet.binary.macroenabled.12": _SPREADSHEET,
     "application/vnd.ms-excel": _SPREADSHEET,
     "application/vnd.oasis.opendocument.spreadsheet": _SPREADSHEET,
+    "message/rfc822": "ingest_server.handlers.mail.eml_reader:EmlReader",
+    "application/mbox": "ingest_server.handlers.mail.mbox_reader:MboxReader",
     "application/zip": "ingest_server.handlers.archive.zip_reader:ZipReader",
     "application/x-tar": "ingest_server.handlers.archive.tar_reader:TarReader",
 }

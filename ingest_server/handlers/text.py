@@ -34,7 +34,7 @@ class TextReader(DocumentReader):
         document = document_pb2.Document()
         builder = ElementBuilder(document)
         if "\f" not in text:
-            _page(text, 0, builder, context)
+            add_text(text, builder, context)
             return document
         pages = text.split("\f")
         if not pages[-1].strip():
@@ -50,13 +50,17 @@ class TextReader(DocumentReader):
                 metadata={"page_count": str(len(pages))},
             )
         for number in range(first, last + 1):
-            _page(pages[number - 1], number, builder, context)
+            add_text(pages[number - 1], builder, context, page=number)
             context.progress(number - first + 1, last - first + 1, "page")
         return document
 
 
-def _page(text: str, page: int, builder: ElementBuilder, context: Context) -> None:
-    """Add the paragraphs of a page."""
+def add_text(text: str, builder: ElementBuilder, context: Context, *, page: int = 0) -> None:
+    """Add the paragraphs of a text with line feeds as its only line ends, on `page` (0 where there are no pages).
+
+    Raises:
+        Cancelled: the attempt was asked to stop.
+    """
     for count, block in enumerate(_BLANK_LINES.split(text)):
         if count % PARAGRAPHS_PER_CHECK == 0:
             context.check()

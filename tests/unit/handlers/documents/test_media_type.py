@@ -40,6 +40,13 @@ PDF = b"%PDF-1.7\n%\xe2\xe3"
         (b"[link]: {a}", "", "", ("text/plain", "content")),
         ("words".encode("utf-16-le"), "", "", ("text/plain", "content")),
         (b"caf\xe9", "", "README", ("text/plain", "content")),
+        # Mails by their header: surely against what is declared, likely only if nothing is.
+        (b"Received: from a\r\n by b\r\nFrom: a@b\r\n\r\nx", "text/plain", "a.txt", ("message/rfc822", "content")),
+        (b"From: a@b\nTo: c@d\nSubject: x\n\ny", "", "", ("message/rfc822", "content")),
+        (b"From: a@b\nTo: c@d\nSubject: x\n\ny", "", "memo.txt", ("text/plain", "name")),
+        (b"From a@b Mon Jan 1 00:00:00 2024\nReceived: x\nDate: y\n\nz", "", "", ("application/mbox", "content")),
+        (b"Note: plain words\nFrom here on", "", "", ("text/plain", "content")),
+        (b"words", "", "a.eml", ("message/rfc822", "name")),
         # And nothing at all.
         (b"\x00\x01\x02\x03" * 30, "", "", ("", "")),
     ],
