@@ -16,11 +16,11 @@ from typing import Any
 from google.protobuf import json_format
 
 from ingest.v1 import job_pb2
-from ingest_client.cli import chunk_tasks
+from ingest_client.cli import chunk_tasks, extract_options
 from ingest_client.cli.options import UsageError, pairs
 from ingest_client.inputs import Input
 from ingest_client.specs import Callback, JobSpec, spec_from_proto
-from ingest_client.task import CONTENT_SCOPES, SPLIT_UNITS, Task, custom, extract, split
+from ingest_client.task import SPLIT_UNITS, Task, custom, split
 
 _PATTERN_LETTERS = frozenset("*?[")
 
@@ -34,17 +34,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--media-type", default="", help="media type of the inputs, where it is not that of their names")
     parser.add_argument("--handler", default="", metavar="NAME", help="run this handler instead of extract")
     parser.add_argument("--option", action="append", default=[], metavar="K=V", help="option of the handler; JSON, or text")
-    parser.add_argument("--password", default="", help="of encrypted documents")
-    parser.add_argument("--pages", default="", metavar="FIRST-LAST", help="only these pages: 3, 2-5, 7- or -4")
-    parser.add_argument(
-        "--fail-on-partial",
-        action="store_true",
-        help="fail where a part of the document cannot be read, instead of telling of it",
-    )
-    parser.add_argument(
-        "--ocr-language", action="append", default=[], metavar="CODE", help="of text in pictures: eng, deu, …; may be repeated"
-    )
-    parser.add_argument("--content", choices=CONTENT_SCOPES, help="of HTML: main (default), or full with navigation and the like")
+    extract_options.register(parser)
     parser.add_argument(
         "--split", default="", metavar="UNIT[:SIZE]", help=f"then cut into chunks: {', '.join(SPLIT_UNITS)}; tokens:512"
     )
@@ -102,26 +92,14 @@ def _jobs(places: list[str], described: list[JobSpec], shape: JobSpec, arguments
             yield shape.with_input(Input.file(place, media_type=arguments.media_type))
 
 
-_EXTRACT_FLAGS = "--password, --pages, --ocr-language, --content and --fail-on-partial"
-
-
 def _task(arguments: argparse.Namespace) -> Task:
     given = pairs(arguments.option, "--option")
     if not arguments.handler:
         if given:
-            raise UsageError(f"--option needs --handler; extract takes {_EXTRACT_FLAGS}")
-        first, last = _pages(arguments.pages)
-        return extract(
-            password=arguments.password,
-            first_page=first,
-            last_page=last,
-            ocr_languages=arguments.ocr_language,
-            content=arguments.content or "main",
-            fail_on_partial=arguments.fail_on_partial,
-        )
-    given_flags = (arguments.password, arguments.pages, arguments.ocr_language, arguments.content, arguments.fail_on_partial)
-    if any(given_flags):
-        raise UsageError(f"{_EXTRACT_FLAGS} are for extract; another handler takes --option K=V")
+            raise UsageError("--option needs --handler; extract has options of its own: --password, --pages, …, see --help")
+        return extract_options.extract_task(arguments)
+    if for_extract := extract_options.given(arguments):
+        raise UsageError(f"{', '.join(for_extract)}: for extract only; another handler takes --option K=V")
     return custom(arguments.handler, **{key: _json_or_text(value) for key, value in given.items()})
 
 
@@ -140,20 +118,6 @@ def _split(arguments: argparse.Namespace) -> tuple[Task, ...]:
     if unit not in SPLIT_UNITS or (colon and not re.fullmatch(r"[1-9][0-9]{0,8}", size)):
         raise UsageError(f"--split {given!r}: expected one of {', '.join(SPLIT_UNITS)}, and a size after a colon: tokens:512")
     return (split(unit, int(size or 0), overlap=arguments.overlap or 0),)
-
-
-def _pages(text: str) -> tuple[int, int]:
-    """First and last page; 0 for an end that is left open.
-
-    Raises:
-        UsageError: it is no range of pages.
-    """
-    match = re.fullmatch(r"(\d{0,9})(-?)(\d{0,9})", text.replace(" ", ""))
-    first, dash, last = match.groups() if match is not None else ("", "", "")
-    pages = int(first or 0), int((last if dash else first) or 0)
-    if text and (not any(pages) or "0" in (first, last) or 0 < pages[1] < pages[0]):
-        raise UsageError(f"--pages {text!r}: expected a page or a range from 1 on, such as 3, 2-5, 7- or -4")
-    return pages
 
 
 def _json_or_text(value: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ingest_server.domain import page_image_rules
 from ingest_server.domain.errors import Code, Reason
 from ingest_server.domain.extract_rules import ContentScope, enum_fault
 from ingest_server.handlers.interface import HandlerFailure
@@ -27,6 +28,10 @@ class ExtractOptions:
         content: how much of a page of HTML; a `ContentScope`.
         pages_per_part: a document of more pages is read in parts of so many; 0 means 32.
         fail_on_partial: fail where a part of the document could not be read.
+        images: embedded pictures of PDFs become elements, with their bytes.
+        page_images_dpi: dots per inch at which pages of PDFs are drawn, 36 … 600; 0: they are not.
+        links: read the links of PDFs.
+        outline: read the outline of PDFs.
     """
 
     password: str = ""
@@ -36,11 +41,17 @@ class ExtractOptions:
     content: int = ContentScope.UNSPECIFIED
     pages_per_part: int = 0
     fail_on_partial: bool = False
+    images: bool = False
+    page_images_dpi: int = 0
+    links: bool = False
+    outline: bool = False
 
     def check(self) -> None:
         """Refuse numbers that no document and no enum has. Raises HandlerFailure, INVALID_OPTIONS."""
         if fault := enum_fault(ContentScope, self.content):
             raise _invalid(f"content {fault}.")
+        if fault := page_image_rules.fault_of(self.page_images_dpi):
+            raise _invalid(f"page_images_dpi {fault}.")
         for field in ("first_page", "last_page", "pages_per_part"):
             value = getattr(self, field)
             if not 0 <= value <= PAGE_MAX:
@@ -58,6 +69,10 @@ class ExtractOptions:
             content=self.content or ContentScope.MAIN,
             pages_per_part=pages_per_part,
             continued=continued,
+            images=self.images,
+            page_images_dpi=self.page_images_dpi,
+            links=self.links,
+            outline=self.outline,
         )
 
 

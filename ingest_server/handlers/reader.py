@@ -35,6 +35,10 @@ class ReadOptions:
         nesting: the account of what lies inside the document sent, if this is a part of it; None for that document itself.
         pages_per_part: a document of which more pages are asked for is not read: `PagesToDivide` is the answer. 0: it is.
         continued: pages before these are read by others: what belongs to the document as a whole is left to them.
+        images: embedded pictures become elements, with their bytes.
+        page_images_dpi: dots per inch at which pages are drawn; 0: they are not.
+        links: fill `Document.links`, of the pages read.
+        outline: fill `Document.outline`, whatever pages are read, unless they are `continued`.
     """
 
     password: str = ""
@@ -45,6 +49,10 @@ class ReadOptions:
     nesting: Nesting | None = None
     pages_per_part: int = 0
     continued: bool = False
+    images: bool = False
+    page_images_dpi: int = 0
+    links: bool = False
+    outline: bool = False
 
 
 PageRange: TypeAlias = tuple[int, int]

@@ -8,6 +8,7 @@ from typing import Any
 from google.protobuf.struct_pb2 import Struct, Value
 
 from ingest.v1 import job_pb2
+from ingest_server.domain import page_image_rules
 from ingest_server.domain.dedup_rules import DedupRequest
 from ingest_server.domain.extract_rules import ContentScope, enum_fault
 from ingest_server.domain.filter_rules import FilterRequest
@@ -56,6 +57,8 @@ def _check_extract(faults: Faults, path: str, task: job_pb2.ExtractTask, configu
         faults.add(f"{path}.content", fault)
     if fault := fault_of(task.ocr_languages):
         faults.add(f"{path}.ocr_languages", fault)
+    if fault := page_image_rules.fault_of(task.page_images_dpi):
+        faults.add(f"{path}.page_images_dpi", fault)
 
 
 def _check_split(faults: Faults, path: str, task: job_pb2.SplitTask, configuration: LiveConfiguration) -> None:

@@ -65,6 +65,8 @@ SPECS: list[tuple[dict[str, Any], str, str]] = [
     ({"tasks": [extract(content=3)]}, "tasks[0].extract.content", "must be one of 0 (UNSPECIFIED), 1 (MAIN), 2 (FULL), not 3"),
     ({"tasks": [extract(ocr_languages=["../x"])]}, "tasks[0].extract.ocr_languages", "must be names such as 'eng'"),
     ({"tasks": [extract(ocr_languages=["eng"] * 9)]}, "tasks[0].extract.ocr_languages", "must have at most 8 languages, not 9"),
+    ({"tasks": [extract(page_images_dpi=35)]}, "tasks[0].extract.page_images_dpi", "or 36 … 600, not 35"),
+    ({"tasks": [extract(page_images_dpi=-1)]}, "tasks[0].extract.page_images_dpi", "or 36 … 600, not -1"),
     ({"labels": {"UP": "x"}}, "labels", "key must match [a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?, not 'UP'"),
     ({"labels": {str(index): "x" for index in range(33)}}, "labels", "must have at most 32 labels, not 33"),
     ({"labels": {"a": "ä" * 128}}, "labels['a']", "must have at most 255 bytes, not 256"),

@@ -1,4 +1,4 @@
-"""What a PDF says about itself: title, authors, language, time of creation."""
+"""What a PDF says about itself: title, authors, language, time of creation, and what else its information dictionary tells."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from ingest.v1 import document_pb2
 _TEXT_BYTES_MAX = 64 * 1024
 """Longer entries are left out: titles are lines, not documents."""
 _AUTHORS_MAX = 256
+
+_PROPERTIES = {"subject": b"Subject", "keywords": b"Keywords", "creator": b"Creator", "producer": b"Producer"}
+"""Entries of the information dictionary (ISO 32000-1, 14.3.3) by the names of `Document.properties`."""
 
 _DATE = re.compile(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:(Z)|([+-])(\d\d)'?(\d\d)?)?")
 """ISO 32000-1, 7.9.4: D:YYYYMMDDHHmmSSOHH'mm', everything after the year optional."""
@@ -35,6 +38,21 @@ def fill_metadata(document: document_pb2.Document, handle: Any) -> None:
     created = parse_date(_entry(handle, b"CreationDate"))
     if created is not None:
         document.create_time.FromDatetime(created)
+    _fill_properties(document, handle)
+
+
+def _fill_properties(document: document_pb2.Document, handle: Any) -> None:
+    """Set the properties that document.proto names. What is missing or makes no sense stays out."""
+    for name, key in _PROPERTIES.items():
+        if value := _entry(handle, key):
+            document.properties[name] = value
+    changed = parse_date(_entry(handle, b"ModDate"))
+    if changed is not None:
+        document.properties["modify_time"] = changed.strftime("%Y-%m-%dT%H:%M:%SZ")
+    version = ctypes.c_int()
+    if raw.FPDF_GetFileVersion(handle, version) and version.value > 0:
+        # 14 is 1.4, 20 is 2.0.
+        document.properties["pdf_version"] = f"{version.value // 10}.{version.value % 10}"
 
 
 _UNITS = ctypes.POINTER(ctypes.c_ushort)

@@ -10,6 +10,7 @@ from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Failure, Reason
 from ingest_server.handlers.interface import Context, HandlerFailure
 from ingest_server.handlers.ocr.tesseract import PageNotRecognised, Tesseract
+from ingest_server.handlers.pdf.beside_text import BesideText
 from ingest_server.handlers.pdf.columns import cut_at_gutters, may_have_gutter
 from ingest_server.handlers.pdf.kept_document import KeptDocument, open_source
 from ingest_server.handlers.pdf.library import (
@@ -93,26 +94,30 @@ class PdfReader(PagedReader):
         if not options.continued:
             document.page_count = pdf.page_count
             fill_metadata(document, pdf.handle)
-        structure = Structure()
         scans = Scans(self._tesseract, options.ocr_languages, context)
-        waiting: list[Page] = []
-        for number in range(first, last + 1):
-            context.check()
-            page = self._page(pdf, number, document, scans)
-            if isinstance(page, Scanned):
-                structure.add(waiting)
-                waiting.clear()
-                structure.add_scanned(page)
-            elif page:
-                waiting.append(page)
-            if len(waiting) == PAGES_TOGETHER:
-                structure.add(waiting)
-                waiting.clear()
-            context.progress(number - first + 1, last - first + 1, "page")
-        structure.add(waiting)
+        with BesideText(document, pdf, options, context) as beside:
+            structure = Structure(beside.pictures)
+            waiting: list[Page] = []
+            for number in range(first, last + 1):
+                context.check()
+                page = self._page(pdf, number, document, scans, beside)
+                if isinstance(page, Scanned):
+                    structure.add(waiting)
+                    waiting.clear()
+                    structure.add_scanned(page)
+                elif page:
+                    waiting.append(page)
+                if len(waiting) == PAGES_TOGETHER:
+                    structure.add(waiting)
+                    waiting.clear()
+                context.progress(number - first + 1, last - first + 1, "page")
+            structure.add(waiting)
+            beside.finish()
         return document, structure
 
-    def _page(self, pdf: PdfDocument, number: int, document: document_pb2.Document, scans: Scans) -> Page | Scanned | None:
+    def _page(
+        self, pdf: PdfDocument, number: int, document: document_pb2.Document, scans: Scans, beside: BesideText
+    ) -> Page | Scanned | None:
         """One page, read but not yet joined; None, and an issue in the document, if it has no text or cannot be read."""
         page_address = load_page(pdf.address, number - 1)
         if page_address is None:
@@ -130,13 +135,14 @@ class PdfReader(PagedReader):
                 if text.truncated:
                     _note(document, number, PAGE_TRUNCATED, f"Only the first {PAGE_CHARACTERS_MAX} characters were read.")
                 cut = cut_at_gutters(text, text.lines()) if may_have_gutter(text) else None
+                if beside.wanted:
+                    beside.add_page(page_address, text_address, number, text)
             finally:
                 close_text(text_page)
             if text.texts:
                 return number, text, cut
-            if count_objects(page) > 0:
-                return _scanned(page_address, number, document, scans)
-            return None
+            scanned = _scanned(page_address, number, document, scans) if count_objects(page) > 0 else None
+            return scanned or (Scanned(number, []) if number in beside.pictures else None)
         finally:
             close_page(page)
 

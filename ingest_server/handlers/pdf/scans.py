@@ -84,11 +84,11 @@ class Scans:
         width, height = raw.FPDF_GetPageWidthF(page), raw.FPDF_GetPageHeightF(page)
         if not (width > 0 and height > 0):
             return None
-        covering = _covering(page, width * height)
-        if covering.share < COVERED_MIN:
+        pictures = covering(page, width * height)
+        if pictures.share < COVERED_MIN:
             return None
-        if covering.pixels > PICTURE_PIXELS_MAX:
-            raise PageNotRecognised(f"its picture has {covering.pixels:,} pixels; at most {PICTURE_PIXELS_MAX:,} are read")
+        if pictures.pixels > PICTURE_PIXELS_MAX:
+            raise PageNotRecognised(f"its picture has {pictures.pixels:,} pixels; at most {PICTURE_PIXELS_MAX:,} are read")
         languages = self._looked_up()
         dots_per_inch = _resolution(width, height)
         with _drawn(page, width, height, dots_per_inch) as picture:
@@ -125,7 +125,7 @@ def _resolution(width: float, height: float) -> int:
     return min(DOTS_PER_INCH, int(most))
 
 
-def _covering(page: Any, area: float) -> Covering:
+def covering(page: Any, area: float) -> Covering:
     """What the pictures of a page cover, forms with pictures in them included."""
     covered, largest, left_over = 0.0, 0, OBJECTS_MAX
     for index in range(min(raw.FPDFPage_CountObjects(page), OBJECTS_MAX)):

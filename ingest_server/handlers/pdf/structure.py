@@ -13,8 +13,10 @@ from ingest_server.handlers.elements import PARAGRAPH
 from ingest_server.handlers.ocr.words import Recognised
 from ingest_server.handlers.pdf.element_bytes import as_heading, as_recognised, page_elements, text_of, with_id, without_id
 from ingest_server.handlers.pdf.headings import FontSizes
+from ingest_server.handlers.pdf.images import Picture
 from ingest_server.handlers.pdf.page_text import LineRow, PageText
 from ingest_server.handlers.pdf.paragraphs import Paragraph, column_paragraphs, paragraphs
+from ingest_server.handlers.pdf.picture_elements import elements_with_pictures
 from ingest_server.handlers.pdf.reading_order import drawn_in_order, in_reading_order
 
 EVIDENCE_CHARACTERS_MAX = 100_000
@@ -25,7 +27,7 @@ Page: TypeAlias = tuple[int, PageText, tuple[list[LineRow], bool] | None]
 
 
 class Scanned(NamedTuple):
-    """A page that was recognised."""
+    """A page that was recognised, or of which only pictures are given."""
 
     number: int
     found: list[Recognised]
@@ -38,8 +40,9 @@ class Structure:
     10 µs a page, at the end of a long document 34. Headings, which only the whole document tells, are written anew.
     """
 
-    def __init__(self) -> None:
-        """Begin with no page."""
+    def __init__(self, pictures: dict[int, list[Picture]] | None = None) -> None:
+        """Begin with no page. Pictures by page number are taken out of `pictures` as their page comes."""
+        self._pictures = {} if pictures is None else pictures
         self._elements: list[bytes] = []
         self._sizes = FontSizes()
 
@@ -47,15 +50,25 @@ class Structure:
         """Join the lines of the next pages."""
         for page in pages:
             number, joined = _joined(page)
+            if number in self._pictures:
+                self._add_pictures(number, joined)
+                continue
             self._sizes.add(joined)
             self._elements += page_elements(len(self._elements) + 1, number, joined)
 
     def add_scanned(self, page: Scanned) -> None:
-        """Take up the next page, which was recognised."""
+        """Take up the next page, which was recognised; its pictures first, as they are what was recognised."""
+        self._add_pictures(page.number, [])
         made: list[Paragraph] = [(each.text, each.box, 0.0, PARAGRAPH, 1) for each in page.found]
         entries = page_elements(len(self._elements) + 1, page.number, made)
         self._elements += [as_recognised(entry, each.confidence) for entry, each in zip(entries, page.found, strict=True)]
         self._sizes.skip(len(entries))
+
+    def _add_pictures(self, number: int, joined: list[Paragraph]) -> None:
+        """Take up a page with pictures among its paragraphs."""
+        entries, counted = elements_with_pictures(len(self._elements) + 1, number, joined, self._pictures.pop(number, ()))
+        self._sizes.add(counted)
+        self._elements += entries
 
     def serialized(self) -> bytes:
         """All elements, as entries of `Document.elements`: a document's bytes when put behind those of one that has none."""

@@ -16,6 +16,17 @@ class TextRole(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     TEXT_ROLE_CODE: _ClassVar[TextRole]
     TEXT_ROLE_QUOTE: _ClassVar[TextRole]
     TEXT_ROLE_NOTE: _ClassVar[TextRole]
+
+class FormFieldKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FORM_FIELD_KIND_UNSPECIFIED: _ClassVar[FormFieldKind]
+    FORM_FIELD_KIND_TEXT: _ClassVar[FormFieldKind]
+    FORM_FIELD_KIND_CHECKBOX: _ClassVar[FormFieldKind]
+    FORM_FIELD_KIND_RADIO_BUTTON: _ClassVar[FormFieldKind]
+    FORM_FIELD_KIND_COMBO_BOX: _ClassVar[FormFieldKind]
+    FORM_FIELD_KIND_LIST_BOX: _ClassVar[FormFieldKind]
+    FORM_FIELD_KIND_PUSH_BUTTON: _ClassVar[FormFieldKind]
+    FORM_FIELD_KIND_SIGNATURE: _ClassVar[FormFieldKind]
 TEXT_ROLE_UNSPECIFIED: TextRole
 TEXT_ROLE_PARAGRAPH: TextRole
 TEXT_ROLE_HEADING: TextRole
@@ -23,6 +34,14 @@ TEXT_ROLE_LIST_ITEM: TextRole
 TEXT_ROLE_CODE: TextRole
 TEXT_ROLE_QUOTE: TextRole
 TEXT_ROLE_NOTE: TextRole
+FORM_FIELD_KIND_UNSPECIFIED: FormFieldKind
+FORM_FIELD_KIND_TEXT: FormFieldKind
+FORM_FIELD_KIND_CHECKBOX: FormFieldKind
+FORM_FIELD_KIND_RADIO_BUTTON: FormFieldKind
+FORM_FIELD_KIND_COMBO_BOX: FormFieldKind
+FORM_FIELD_KIND_LIST_BOX: FormFieldKind
+FORM_FIELD_KIND_PUSH_BUTTON: FormFieldKind
+FORM_FIELD_KIND_SIGNATURE: FormFieldKind
 
 class BoundingBox(_message.Message):
     __slots__ = ("left", "top", "right", "bottom")
@@ -148,8 +167,66 @@ class DocumentIssue(_message.Message):
     message: str
     def __init__(self, page: _Optional[int] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
+class OutlineItem(_message.Message):
+    __slots__ = ("title", "level", "page")
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    title: str
+    level: int
+    page: int
+    def __init__(self, title: _Optional[str] = ..., level: _Optional[int] = ..., page: _Optional[int] = ...) -> None: ...
+
+class Link(_message.Message):
+    __slots__ = ("page", "bounding_box", "uri", "target_page", "text")
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    BOUNDING_BOX_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    TARGET_PAGE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    page: int
+    bounding_box: BoundingBox
+    uri: str
+    target_page: int
+    text: str
+    def __init__(self, page: _Optional[int] = ..., bounding_box: _Optional[_Union[BoundingBox, _Mapping]] = ..., uri: _Optional[str] = ..., target_page: _Optional[int] = ..., text: _Optional[str] = ...) -> None: ...
+
+class FormField(_message.Message):
+    __slots__ = ("name", "kind", "value", "options", "checked", "page", "bounding_box", "label")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    CHECKED_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    BOUNDING_BOX_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: FormFieldKind
+    value: str
+    options: _containers.RepeatedScalarFieldContainer[str]
+    checked: bool
+    page: int
+    bounding_box: BoundingBox
+    label: str
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[FormFieldKind, str]] = ..., value: _Optional[str] = ..., options: _Optional[_Iterable[str]] = ..., checked: bool = ..., page: _Optional[int] = ..., bounding_box: _Optional[_Union[BoundingBox, _Mapping]] = ..., label: _Optional[str] = ...) -> None: ...
+
+class PageImage(_message.Message):
+    __slots__ = ("page", "media_type", "data", "width_pixels", "height_pixels")
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_PIXELS_FIELD_NUMBER: _ClassVar[int]
+    page: int
+    media_type: str
+    data: bytes
+    width_pixels: int
+    height_pixels: int
+    def __init__(self, page: _Optional[int] = ..., media_type: _Optional[str] = ..., data: _Optional[bytes] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ...) -> None: ...
+
 class Document(_message.Message):
-    __slots__ = ("title", "authors", "page_count", "language", "media_type", "sha256", "create_time", "elements", "chunks", "issues", "media_type_source", "wrappers", "tokenizer", "name", "documents", "properties", "dropped_chunks")
+    __slots__ = ("title", "authors", "page_count", "language", "media_type", "sha256", "create_time", "elements", "chunks", "issues", "media_type_source", "wrappers", "tokenizer", "name", "documents", "outline", "links", "form_fields", "page_images", "properties", "dropped_chunks")
     class PropertiesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -172,6 +249,10 @@ class Document(_message.Message):
     TOKENIZER_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    OUTLINE_FIELD_NUMBER: _ClassVar[int]
+    LINKS_FIELD_NUMBER: _ClassVar[int]
+    FORM_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_IMAGES_FIELD_NUMBER: _ClassVar[int]
     PROPERTIES_FIELD_NUMBER: _ClassVar[int]
     DROPPED_CHUNKS_FIELD_NUMBER: _ClassVar[int]
     title: str
@@ -189,6 +270,10 @@ class Document(_message.Message):
     tokenizer: str
     name: str
     documents: _containers.RepeatedCompositeFieldContainer[Document]
+    outline: _containers.RepeatedCompositeFieldContainer[OutlineItem]
+    links: _containers.RepeatedCompositeFieldContainer[Link]
+    form_fields: _containers.RepeatedCompositeFieldContainer[FormField]
+    page_images: _containers.RepeatedCompositeFieldContainer[PageImage]
     properties: _containers.ScalarMap[str, str]
     dropped_chunks: _containers.RepeatedCompositeFieldContainer[DroppedChunk]
-    def __init__(self, title: _Optional[str] = ..., authors: _Optional[_Iterable[str]] = ..., page_count: _Optional[int] = ..., language: _Optional[str] = ..., media_type: _Optional[str] = ..., sha256: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., elements: _Optional[_Iterable[_Union[Element, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunk, _Mapping]]] = ..., issues: _Optional[_Iterable[_Union[DocumentIssue, _Mapping]]] = ..., media_type_source: _Optional[str] = ..., wrappers: _Optional[_Iterable[str]] = ..., tokenizer: _Optional[str] = ..., name: _Optional[str] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., properties: _Optional[_Mapping[str, str]] = ..., dropped_chunks: _Optional[_Iterable[_Union[DroppedChunk, _Mapping]]] = ...) -> None: ...
+    def __init__(self, title: _Optional[str] = ..., authors: _Optional[_Iterable[str]] = ..., page_count: _Optional[int] = ..., language: _Optional[str] = ..., media_type: _Optional[str] = ..., sha256: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., elements: _Optional[_Iterable[_Union[Element, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunk, _Mapping]]] = ..., issues: _Optional[_Iterable[_Union[DocumentIssue, _Mapping]]] = ..., media_type_source: _Optional[str] = ..., wrappers: _Optional[_Iterable[str]] = ..., tokenizer: _Optional[str] = ..., name: _Optional[str] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., outline: _Optional[_Iterable[_Union[OutlineItem, _Mapping]]] = ..., links: _Optional[_Iterable[_Union[Link, _Mapping]]] = ..., form_fields: _Optional[_Iterable[_Union[FormField, _Mapping]]] = ..., page_images: _Optional[_Iterable[_Union[PageImage, _Mapping]]] = ..., properties: _Optional[_Mapping[str, str]] = ..., dropped_chunks: _Optional[_Iterable[_Union[DroppedChunk, _Mapping]]] = ...) -> None: ...

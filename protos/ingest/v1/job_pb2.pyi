@@ -122,7 +122,7 @@ class RetryPolicy(_message.Message):
     def __init__(self, max_attempts: _Optional[int] = ..., initial_backoff: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_backoff: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., backoff_multiplier: _Optional[float] = ..., non_retryable_reasons: _Optional[_Iterable[str]] = ..., max_crashes: _Optional[int] = ...) -> None: ...
 
 class ExtractTask(_message.Message):
-    __slots__ = ("password", "first_page", "last_page", "ocr_languages", "pages_per_part", "fail_on_partial", "content")
+    __slots__ = ("password", "first_page", "last_page", "ocr_languages", "pages_per_part", "fail_on_partial", "content", "images", "page_images_dpi", "links", "outline")
     PASSWORD_FIELD_NUMBER: _ClassVar[int]
     FIRST_PAGE_FIELD_NUMBER: _ClassVar[int]
     LAST_PAGE_FIELD_NUMBER: _ClassVar[int]
@@ -130,6 +130,10 @@ class ExtractTask(_message.Message):
     PAGES_PER_PART_FIELD_NUMBER: _ClassVar[int]
     FAIL_ON_PARTIAL_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
+    IMAGES_FIELD_NUMBER: _ClassVar[int]
+    PAGE_IMAGES_DPI_FIELD_NUMBER: _ClassVar[int]
+    LINKS_FIELD_NUMBER: _ClassVar[int]
+    OUTLINE_FIELD_NUMBER: _ClassVar[int]
     password: str
     first_page: int
     last_page: int
@@ -137,7 +141,11 @@ class ExtractTask(_message.Message):
     pages_per_part: int
     fail_on_partial: bool
     content: ContentScope
-    def __init__(self, password: _Optional[str] = ..., first_page: _Optional[int] = ..., last_page: _Optional[int] = ..., ocr_languages: _Optional[_Iterable[str]] = ..., pages_per_part: _Optional[int] = ..., fail_on_partial: bool = ..., content: _Optional[_Union[ContentScope, str]] = ...) -> None: ...
+    images: bool
+    page_images_dpi: int
+    links: bool
+    outline: bool
+    def __init__(self, password: _Optional[str] = ..., first_page: _Optional[int] = ..., last_page: _Optional[int] = ..., ocr_languages: _Optional[_Iterable[str]] = ..., pages_per_part: _Optional[int] = ..., fail_on_partial: bool = ..., content: _Optional[_Union[ContentScope, str]] = ..., images: bool = ..., page_images_dpi: _Optional[int] = ..., links: bool = ..., outline: bool = ...) -> None: ...
 
 class SplitTask(_message.Message):
     __slots__ = ("chunk_size", "chunk_overlap", "unit", "heading_level", "tokens_max")

@@ -33,7 +33,19 @@ def test_languages_of_pictures_become_options_of_extract(tmp_path: Path) -> None
     arguments = [str(tmp_path / "a.png"), "--ocr-language", "deu", "--ocr-language", "eng"]
     (job,) = inputs.jobs_from(parser.parse_args(arguments))
     assert list(job.to_proto().tasks[0].extract.ocr_languages) == ["deu", "eng"]
-    with pytest.raises(UsageError, match="--content are for extract"):
+    with pytest.raises(UsageError, match="--ocr-language: for extract only"):
+        inputs.jobs_from(parser.parse_args([*arguments, "--handler", "echo"]))
+
+
+def test_what_is_read_of_pdfs_becomes_options_of_extract(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"%PDF")
+    parser = argparse.ArgumentParser()
+    inputs.register(parser)
+    arguments = [str(tmp_path / "a.pdf"), "--images", "--page-images-dpi", "150", "--links", "--outline"]
+    (job,) = inputs.jobs_from(parser.parse_args(arguments))
+    task = job.to_proto().tasks[0].extract
+    assert (task.images, task.page_images_dpi, task.links, task.outline) == (True, 150, True, True)
+    with pytest.raises(UsageError, match="--images, --page-images-dpi, --links, --outline: for extract only"):
         inputs.jobs_from(parser.parse_args([*arguments, "--handler", "echo"]))
 
 
@@ -45,7 +57,7 @@ def test_the_scope_of_content_becomes_an_option_of_extract(tmp_path: Path, given
     (job,) = inputs.jobs_from(parser.parse_args([str(tmp_path / "a.html"), *given]))
     assert job.to_proto().tasks[0].extract.content == scope
     if given:
-        with pytest.raises(UsageError, match="--content are for extract"):
+        with pytest.raises(UsageError, match="--content: for extract only"):
             inputs.jobs_from(parser.parse_args([str(tmp_path / "a.html"), *given, "--handler", "echo"]))
 
 
