@@ -100,7 +100,7 @@ def prepare(job: JobLike, inline_bytes_max: int) -> Prepared:
     spec = job if isinstance(job, JobSpec) else _DEFAULT_SPEC
     given = as_input(spec.input if isinstance(job, JobSpec) else job)
     shape = spec.shape()
-    size_bytes = len(shape) + _ITEM_OVERHEAD_BYTES
+    size_bytes = len(shape) + _ITEM_OVERHEAD_BYTES + len(given.uri)
     if given.data is not None:
         size = len(given.data)
     elif given.path is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import TypeAlias
 
 from ingest.v1 import job_pb2
 
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+"""How a URI with a host begins (RFC 3986); no path does that anybody would write."""
 # What Python's table lacks on machines without /etc/mime.types.
 _MEDIA_TYPES = {".md": "text/markdown", ".markdown": "text/markdown", ".html": "text/html", ".htm": "text/html"}
 
@@ -43,7 +46,7 @@ class Input:
         data: the bytes.
         path: a file, read when the job is submitted; large ones go as blobs, streamed from the file.
         blob: what was uploaded before.
-        uri: what the server fetches itself, where it can.
+        uri: what the server fetches itself, where its operator allows it: file, https, http, s3. It finds out type and name.
     """
 
     media_type: str = ""
@@ -84,7 +87,8 @@ InputLike: TypeAlias = "Input | bytes | bytearray | memoryview | str | os.PathLi
 
 
 def as_input(value: InputLike) -> Input:
-    """Read `value` as an input: bytes are data, `str` and paths name a file, as in `open`.
+    """Read `value` as an input: bytes are data, `str` and paths name a file, as in `open`; but a `str` such as "https://…" is a
+    reference, which the server fetches.
 
     Raises:
         TypeError: it is nothing of that kind.
@@ -95,9 +99,16 @@ def as_input(value: InputLike) -> Input:
         return Input(data=value)
     if isinstance(value, bytearray | memoryview):
         return Input(data=bytes(value))
+    if isinstance(value, str) and is_uri(value):
+        return Input(uri=value)
     if isinstance(value, str | os.PathLike):
         return Input.file(value)
     raise TypeError(f"an input is bytes, a path or an Input, not {type(value).__name__}; for text use Input.text(…)")
+
+
+def is_uri(text: str) -> bool:
+    """Whether `text` is a reference and not a path."""
+    return _URI.match(text) is not None
 
 
 def guess_media_type(name: str) -> str:

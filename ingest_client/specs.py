@@ -44,7 +44,7 @@ class JobSpec:
     """One unit of work. Fields left alone take the server's defaults; see `ingest.v1.JobSpec` for limits.
 
     Attributes:
-        input: bytes, a path, or an `Input`.
+        input: bytes, a path, a URI that the server fetches, or an `Input`.
         tasks: one, or several in order; none means `extract()`. Kept as a tuple.
         queue: "" means "default".
         labels: to filter by.

@@ -21,15 +21,18 @@ from ingest_server.auth.configured import ConfiguredAuthentication
 from ingest_server.auth.quotas import Quotas
 from ingest_server.composition import (
     METRICS_SOCKET,
+    blob_limits,
     callback_rules,
     callback_sender,
     engine_limits,
     fits_sockets,
     listener,
+    make_data_folder,
     operator_settings,
     rest_variables,
     scheduler_limits,
     server_limits,
+    source_limits,
     spec_defaults,
     store_limits,
     transport_options,
@@ -42,7 +45,7 @@ from ingest_server.domain.webhook import SigningKeys
 from ingest_server.engines.local.pool import LocalEngine
 from ingest_server.engines.local.scratch import make_scratch, remove_other_scratch
 from ingest_server.jobs.batch_names import BatchNames
-from ingest_server.jobs.blobs import BlobLimits, Blobs
+from ingest_server.jobs.blobs import Blobs
 from ingest_server.jobs.cancel import CancelJobs
 from ingest_server.jobs.delete import DeleteJobs
 from ingest_server.jobs.deliveries import Deliveries
@@ -128,7 +131,7 @@ class App:
             raise self._lifecycle.fault
 
     async def _start(self, stack: AsyncExitStack) -> None:
-        folder = await asyncio.to_thread(self._make_folder)
+        folder = await asyncio.to_thread(make_data_folder, self.settings)
         self._make_parts(folder, stack)
         listeners = [listener(self.settings), *self._start_rest(folder, stack)]
         await self._open(stack)
@@ -136,7 +139,11 @@ class App:
         use_cases = self._use_cases(names)
         settings = self.settings
         configuration = LiveConfiguration(
-            wire_limits(settings), spec_defaults(settings), LoadedHandlers(self._engine.handlers()), self._callback_rules
+            wire_limits(settings),
+            spec_defaults(settings),
+            LoadedHandlers(self._engine.handlers()),
+            self._callback_rules,
+            self._source_rules,
         )
         self._wire = WireServer(
             use_cases,
@@ -181,14 +188,6 @@ class App:
         self._rest.start()
         return [upstream_listener(own)]
 
-    def _make_folder(self) -> Path:
-        folder = Path(self.settings.data_dir).absolute()
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # other users of the machine have no business in it
-        except OSError as error:
-            raise OSError(error.errno, f"data_dir {folder} cannot be made: {error.strerror}") from error
-        return folder
-
     def _make_parts(self, folder: Path, stack: AsyncExitStack) -> None:
         """Everything below the wire, made and not yet started; the store's listeners subscribed in the order they are told."""
         settings, clock = self.settings, self._clock
@@ -214,15 +213,11 @@ class App:
         self._store.subscribe(self._hub.on_changes)
         blob_files = FileBlobStore(folder / "blobs", free_bytes_min=settings.disk_free_bytes_min)
         stack.callback(blob_files.close)
-        blob_limits = BlobLimits(
-            settings.blob_bytes_max,
-            settings.blob_uploads_max,
-            settings.blob_ttl_seconds,
-            settings.blob_upload_idle_seconds,
-        )
-        self._blobs = Blobs(blob_files, self._store, clock, blob_limits)
+        self._blobs = Blobs(blob_files, self._store, clock, blob_limits(settings))
         self._scratch = make_scratch(folder / "scratch")
         stack.callback(shutil.rmtree, self._scratch, ignore_errors=True)
+        sources = source_limits(settings)
+        self._source_rules = sources.rules()
         self._engine = LocalEngine(
             settings.workers,
             folder / "blobs",
@@ -230,6 +225,7 @@ class App:
             handler_modules=settings.handlers,
             preload_modules=settings.preload_modules,
             limits=engine_limits(settings),
+            sources=sources,
             clock=clock,
             log_level=settings.log_level.upper(),
             operator=operator_settings(settings),
@@ -303,6 +299,7 @@ class App:
                 limits=lambda: server_limits(self.settings),
                 load=lambda: read_load(self._scheduler, submit_rate),
                 watch_count=hub.watch_count,
+                uri_schemes=self._source_rules.schemes,
                 callbacks=self._callback_rules.enabled,
             ),
         )

@@ -16,6 +16,8 @@ from ingest_server.domain.delivery_policy import DeliveryPolicy
 from ingest_server.domain.webhook import SigningKeys
 from ingest_server.engines.local.limits import LocalEngineLimits
 from ingest_server.handlers.operator import OperatorSettings
+from ingest_server.handlers.sources.limits import SourceLimits
+from ingest_server.jobs.blobs import BlobLimits
 from ingest_server.jobs.server import ServerLimits
 from ingest_server.observability.metrics import Metrics
 from ingest_server.scheduler.callbacks import CallbackLimits, CallbackSender, NoTransport, Transport
@@ -26,6 +28,16 @@ from ingest_server.wire.limits import SpecDefaults, WireLimits
 from ingest_server.wire.transport import Listener, TlsMaterial, TransportOptions
 
 
+def make_data_folder(settings: Settings) -> Path:
+    """The data folder; made if it is missing. Raises OSError, which names the setting."""
+    folder = Path(settings.data_dir).absolute()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # other users of the machine have no business in it
+    except OSError as error:
+        raise OSError(error.errno, f"data_dir {folder} cannot be made: {error.strerror}") from error
+    return folder
+
+
 def store_limits(settings: Settings) -> dict[str, Any]:
     """Bounds of the store."""
     return {
@@ -34,6 +46,16 @@ def store_limits(settings: Settings) -> dict[str, Any]:
         "pending_reads_max": settings.store_pending_reads_max,
         "reader_threads": settings.store_readers,
     }
+
+
+def blob_limits(settings: Settings) -> BlobLimits:
+    """Bounds of blobs and their uploads."""
+    return BlobLimits(
+        settings.blob_bytes_max,
+        settings.blob_uploads_max,
+        settings.blob_ttl_seconds,
+        settings.blob_upload_idle_seconds,
+    )
 
 
 def engine_limits(settings: Settings) -> LocalEngineLimits:
@@ -60,6 +82,20 @@ def operator_settings(settings: Settings) -> OperatorSettings:
         s3_endpoint=settings.s3_endpoint,
         s3_region=settings.s3_region,
         s3_idle_seconds=settings.s3_idle_seconds,
+    )
+
+
+def source_limits(settings: Settings) -> SourceLimits:
+    """Which inputs by reference are fetched, and their bounds."""
+    return SourceLimits(
+        roots=settings.source_roots,
+        hosts=settings.source_hosts,
+        networks=settings.source_networks,
+        buckets=settings.source_buckets,
+        bytes_max=settings.source_bytes_max,
+        seconds_max=settings.source_seconds_max,
+        connect_seconds=settings.source_connect_seconds,
+        redirects_max=settings.source_redirects_max,
     )
 
 

@@ -191,6 +191,26 @@ class Settings(RestFields):
     s3_region: str = setting("us-east-1", "Region that requests to S3 are signed for; the keys are AWS_… variables.")
     s3_idle_seconds: float = setting(30.0, "Longest silence of an S3 service within a request.", least=0.1, most=HOUR_SECONDS)
 
+    # ------------------------------------------------------------------------------------------------------------ sources
+    source_roots: tuple[str, ...] = setting(
+        (), "Folders below which jobs of all tenants may name files as inputs (file:///…). Empty: none may."
+    )
+    source_hosts: tuple[str, ...] = setting(
+        (), "Hosts from which inputs may be fetched; written as in callback_hosts. Empty: jobs with such inputs are refused."
+    )
+    source_networks: tuple[str, ...] = setting(
+        (), "Networks inputs may be fetched from although they are not of the public internet; as in callback_networks."
+    )
+    source_buckets: tuple[str, ...] = setting(
+        (), "What of S3 may be fetched, s3://BUCKET or s3://BUCKET/PREFIX, with the server's own credentials. Empty: nothing."
+    )
+    source_bytes_max: int = setting(GIB, "Largest input that is fetched.", least=1, most=1 << 50)
+    source_seconds_max: float = setting(
+        300.0, "Longest fetch, from DNS to the last byte: a worker does nothing else meanwhile.", least=0.1, most=DAY_SECONDS
+    )
+    source_connect_seconds: float = setting(10.0, "Longest time for the connection to one address, TLS too.", least=0.1, most=300)
+    source_redirects_max: int = setting(5, "Redirects followed on the way to one input.", least=0, most=50)
+
     # ------------------------------------------------------------------------------------------------------------ the store
     store_pending_bytes_max: int = setting(
         64 * MIB, "Bytes that may wait for the writer; then submits are refused.", least=MIB, most=64 * GIB

@@ -11,6 +11,7 @@ from ingest_server.configuration.rest_fields import rest_faults
 from ingest_server.domain.address import is_near, parse_listen
 from ingest_server.domain.callback_rules import CallbackRules
 from ingest_server.domain.s3_address import check_s3_endpoint
+from ingest_server.domain.source_rules import SourceRules
 from ingest_server.domain.webhook import SigningKeys
 
 AUTH_TOKEN_CHARACTERS_MIN = 16
@@ -29,6 +30,7 @@ def faults_between(values: Mapping[str, Any]) -> list[Fault]:
         *_security_faults(values),
         *_callback_faults(values),
         *_s3_faults(values),
+        *_source_faults(values),
         *_order_faults(values),
         *rest_faults(values),
     ]
@@ -108,6 +110,17 @@ def _s3_faults(values: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
+def _source_faults(values: Mapping[str, Any]) -> list[Fault]:
+    faults = []
+    for name in ("source_roots", "source_hosts", "source_networks", "source_buckets"):
+        for entry in values[name]:
+            try:
+                SourceRules(**{name.removeprefix("source_"): (entry,)})
+            except ValueError as error:
+                faults.append(Fault("settings", name, entry, str(error)))
+    return faults
+
+
 _ORDERED = (
     ("retry_backoff_initial_seconds", "retry_backoff_max_seconds"),
     ("inline_bytes_max", "response_bytes_max"),
@@ -116,6 +129,7 @@ _ORDERED = (
     ("inline_bytes_max", "result_bytes_max"),
     ("callback_backoff_initial_seconds", "callback_backoff_max_seconds"),
     ("callback_connect_seconds", "callback_attempt_seconds"),
+    ("source_connect_seconds", "source_seconds_max"),
     ("callback_concurrent_per_host_max", "callback_concurrent_max"),
 )
 """Pairs of which the first must not exceed the second."""

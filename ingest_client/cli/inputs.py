@@ -1,4 +1,4 @@
-"""From arguments to jobs: files, folders, patterns, stdin, and files of job descriptions."""
+"""From arguments to jobs: files, folders, patterns, URIs, stdin, and files of job descriptions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from google.protobuf import json_format
 from ingest.v1 import job_pb2
 from ingest_client.cli import chunk_tasks, extract_options
 from ingest_client.cli.options import UsageError, pairs
-from ingest_client.inputs import Input
+from ingest_client.inputs import Input, is_uri
 from ingest_client.specs import Callback, JobSpec, spec_from_proto
 from ingest_client.task import SPLIT_UNITS, Task, custom, split
 
@@ -27,7 +27,12 @@ _PATTERN_LETTERS = frozenset("*?[")
 
 def register(parser: argparse.ArgumentParser) -> None:
     """Options that say what to submit and how it shall run."""
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="files, folders with --recursive, patterns; - reads stdin")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="files, folders with --recursive, patterns, URIs the server fetches; - is stdin",
+    )
     parser.add_argument("--recursive", "-r", action="store_true", help="take all files of folders, hidden ones left out")
     parser.add_argument("--file", type=Path, metavar="JSON", help='jobs as JSON, a list or one a line; "path" names a file')
     parser.add_argument("--name", default="stdin", help="name of what comes from stdin")
@@ -74,6 +79,8 @@ def folders(arguments: argparse.Namespace) -> list[Path]:
     for path in arguments.paths:
         if os.path.isdir(path):
             found.append(Path(path))
+        elif is_uri(path):
+            continue  # may hold a "?"
         elif _PATTERN_LETTERS.intersection(path) and not os.path.exists(path):
             found.append(Path(*itertools.takewhile(lambda part: not _PATTERN_LETTERS.intersection(part), Path(path).parts)))
     return found
@@ -85,6 +92,8 @@ def _jobs(places: list[str], described: list[JobSpec], shape: JobSpec, arguments
         if place == "-":
             data = sys.stdin.buffer.read()
             yield shape.with_input(Input(media_type=arguments.media_type, name=arguments.name, data=data))
+        elif is_uri(place):
+            yield shape.with_input(Input(media_type=arguments.media_type, uri=place))
         elif os.path.isdir(place):
             for path in _walk(Path(place)):
                 yield shape.with_input(Input.file(path, media_type=arguments.media_type))
@@ -130,7 +139,7 @@ def _json_or_text(value: str) -> Any:
 
 def _places(path: str, recursive: bool) -> list[str]:
     """One argument as existing files and folders; the shell may have left a pattern alone, because it was quoted."""
-    if path == "-" or os.path.isfile(path):
+    if path == "-" or is_uri(path) or os.path.isfile(path):
         return [path]
     if os.path.isdir(path):
         if not recursive:

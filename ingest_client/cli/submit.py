@@ -92,5 +92,7 @@ async def submit_all(client: Client, jobs: Iterator[JobSpec], printer: Printer, 
 
 def _name(job: JobSpec) -> str:
     if isinstance(job.input, Input):
+        if job.input.uri:
+            return job.input.uri.partition("?")[0]  # what follows may be a secret, and is no part of a name
         return str(job.input.path) if job.input.path is not None else job.input.name
     return ""

@@ -19,8 +19,9 @@ AttemptRow: TypeAlias = tuple[int, int, bytes, int, bytes, bytes, int, int, int]
 deadline_us: wall time at which the job expires, 0 for never, crash_count: how often the job has killed its worker)
 
 `(seq, lease)` names the attempt everywhere. `spec` is a serialized `ingest.v1.JobSpec` without the input's content; `payload` is
-b"i" + the inline input bytes, b"b" + 32 bytes sha256 of a blob + its size as 8 bytes little-endian, or b"" for empty input. Those
-of parts and of merges have a head before that: see `handlers.part_orders`."""
+b"i" + the inline input bytes, b"b" + 32 bytes sha256 of a blob + its size as 8 bytes little-endian, b"u" + the URI of an input
+that the worker fetches, or b"" for empty input. Those of parts and of merges have a head before that: see
+`handlers.part_orders`."""
 
 
 class OutcomeCode(IntEnum):

@@ -53,8 +53,9 @@ class AttemptContext(Context):
 
     progress_bytes = b""
     _opened: list[MemoryInput | FileInput] | None = None
-    input_source: tuple[Callable[[Any, bytes], MemoryInput | FileInput], Any, bytes] | None = None
-    """How to make the job's input when it is asked for: a function, and its plan and payload. Set by the executor."""
+    input_source: tuple[Callable[[Any, bytes, AttemptContext], MemoryInput | FileInput], Any, bytes] | None = None
+    """How to make the job's input when it is asked for: a function, its plan and payload; it is given the context too. Set by the
+    executor."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class AttemptContext(Context):
             value = logging.getLogger("ingest.handler")  # the formatter adds job_id and attempt
         elif name == "input" and self.input_source is not None:
             make, plan, payload = self.input_source
-            value = make(plan, payload)
+            value = make(plan, payload, self)
         else:
             raise AttributeError(f"a context has no attribute {name!r}")
         setattr(self, name, value)

@@ -15,13 +15,16 @@ from ingest_server.handlers.blobs import BlobAccess
 from ingest_server.handlers.context import AttemptContext
 from ingest_server.handlers.failure_text import failure_of
 from ingest_server.handlers.inputs import FileInput, MemoryInput
-from ingest_server.handlers.interface import HandlerFailure
+from ingest_server.handlers.interface import Context, HandlerFailure
 from ingest_server.handlers.part_orders import MERGE, PART, encode_order
 from ingest_server.handlers.part_runs import PartRuns
 from ingest_server.handlers.parts import Split
 from ingest_server.handlers.plan import Plan, Planner, Step
 from ingest_server.handlers.registry import HandlerRegistry
 from ingest_server.handlers.results import BadResult, Result, discard, to_payload, to_result
+from ingest_server.handlers.sources.background import fetch_beside
+from ingest_server.handlers.sources.fetch import Fetcher
+from ingest_server.handlers.sources.limits import SourceLimits
 
 EMPTY_OUTPUT: tuple[bytes, bytes, bytes] = (b"", b"", b"")
 PART_INLINE_BYTES_MAX = 1_024
@@ -57,13 +60,17 @@ class Executor:
         registry: the handlers.
         blobs: where large inputs are found and large outputs go.
         limits: bounds of results.
+        sources: fetches inputs by reference; None: fetches none.
     """
 
-    def __init__(self, registry: HandlerRegistry, blobs: BlobAccess, limits: ResultLimits) -> None:
+    def __init__(
+        self, registry: HandlerRegistry, blobs: BlobAccess, limits: ResultLimits, sources: Fetcher | None = None
+    ) -> None:
         self._planner = Planner(registry)
         self._parts = PartRuns(self._planner, blobs)
         self._blobs = blobs
         self._limits = limits
+        self._sources = sources or Fetcher(SourceLimits())
 
     def plan(self, spec: bytes) -> Plan:
         """See `Planner.plan`."""
@@ -103,14 +110,18 @@ class Executor:
             context.close()
 
     async def run_async(self, plan: Plan, payload: bytes, context: AttemptContext) -> AttemptResult:
-        """The same for a plan with at least one async handler; its other handlers run inline."""
+        """The same for a plan with at least one async handler; its other handlers run inline. An input by reference is fetched
+        before the first begins, on a thread, so that the attempts beside it go on."""
         if plan.failure:
             return b"", plan.failure, b""
         depth = 0
         try:
             if payload[:1] in _HEADED:
                 plan, payload, depth = self._parts.unfold(plan, payload)
-            context.input_source = (self._input, plan, payload)
+            if payload[:1] == b"u":
+                context.input = await fetch_beside(context, lambda watched: self._fetch(plan, payload, watched))
+            else:
+                context.input_source = (self._input, plan, payload)
             last: Result | None = None
             for step in plan.steps:
                 if last is not None:
@@ -130,7 +141,9 @@ class Executor:
         """How what an attempt raised is told, within the bounds of size."""
         return failure_of(error, self._limits.failure_bytes_max)
 
-    def _input(self, plan: Plan, payload: bytes) -> MemoryInput | FileInput:
+    def _input(self, plan: Plan, payload: bytes, context: AttemptContext) -> MemoryInput | FileInput:
+        if payload[:1] == b"u":
+            return self._fetch(plan, payload, context)
         if payload[:1] == b"b":
             path = self._blobs.path_of(payload[1:33])
             size_bytes = int.from_bytes(payload[33:41], "little")
@@ -142,6 +155,10 @@ class Executor:
                 )
             return FileInput(path, size_bytes, plan.media_type, plan.name, plan.metadata, payload[1:33].hex())
         return MemoryInput(payload[1:], plan.media_type, plan.name, plan.metadata)
+
+    def _fetch(self, plan: Plan, payload: bytes, context: Context) -> FileInput:
+        uri = payload[1:].decode()
+        return self._sources.fetch(uri, context, media_type=plan.media_type, name=plan.name, metadata=plan.metadata)
 
     def _divided(self, split: Split, step: Step, plan: Plan, depth: int) -> Divided:
         order = self._parts.order(split, step, plan, depth)

@@ -1,4 +1,4 @@
-"""The two kinds of input a handler meets: bytes in memory, and a file (a blob) that is mapped, never copied."""
+"""The kinds of input a handler meets: bytes in memory, a file (a blob) that is mapped, never copied, and a temporary file."""
 
 from __future__ import annotations
 
@@ -39,10 +39,7 @@ class MemoryInput(Input):
     def path(self) -> Path:
         """A file with the bytes. It keeps the suffix of the name, because libraries look at it, and nothing else of it."""
         if self._file is None:
-            suffix = Path(self.name).suffix
-            if not suffix.isascii() or not suffix[1:].isalnum() or len(suffix) > 16:
-                suffix = ""
-            self._file = tempfile.NamedTemporaryFile(prefix="input-", suffix=suffix)  # noqa: SIM115  # closed by `close`
+            self._file = temporary_file("input-", self.name)
             self._file.write(self._data)
             self._file.flush()
         return Path(self._file.name)
@@ -111,3 +108,33 @@ class FileInput(Input):
                 mapping.close()
             except BufferError:
                 pass
+
+
+class TemporaryInput(FileInput):
+    """A temporary file that holds the bytes, and goes when it is closed.
+
+    Args:
+        file: from `temporary_file`, written and flushed.
+        size_bytes, media_type, name, metadata: see `FileInput`.
+    """
+
+    def __init__(
+        self, file: Any, size_bytes: int, media_type: str = "", name: str = "", metadata: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(Path(file.name), size_bytes, media_type, name, metadata)
+        self._file = file
+
+    def close(self) -> None:
+        """Give the mapping back, and the file."""
+        super().close()
+        with contextlib.suppress(FileNotFoundError):  # the handler removed or moved it
+            self._file.close()
+
+
+def temporary_file(prefix: str, name: str) -> Any:
+    """A temporary file, removed when it is closed. It keeps the suffix of `name`, because libraries look at it, and nothing else
+    of it. Raises OSError."""
+    suffix = Path(name).suffix
+    if not suffix.isascii() or not suffix[1:].isalnum() or len(suffix) > 16:
+        suffix = ""
+    return tempfile.NamedTemporaryFile(prefix=prefix, suffix=suffix)  # closed by who asked for it

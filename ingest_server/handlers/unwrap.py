@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from gzip import BadGzipFile, GzipFile
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 from ingest_server.domain.errors import Code, Reason
-from ingest_server.handlers.inputs import FileInput, MemoryInput
+from ingest_server.handlers.inputs import MemoryInput, TemporaryInput
 from ingest_server.handlers.interface import Context, HandlerFailure
 from ingest_server.handlers.media_type import parse
 from ingest_server.handlers.source import WHOLE_BYTES_MAX, Source
@@ -102,19 +101,6 @@ def unwrapped(
     finally:
         if layer is not None:
             layer.close()
-
-
-class TemporaryInput(FileInput):
-    """An input in a temporary file, which goes when it is closed."""
-
-    def __init__(self, file: Any, size_bytes: int, media_type: str, name: str) -> None:
-        super().__init__(Path(file.name), size_bytes, media_type, name)
-        self._file = file
-
-    def close(self) -> None:
-        """Give the mapping back, and the file."""
-        super().close()
-        self._file.close()
 
 
 def _expanded(

@@ -89,6 +89,7 @@ class Server:
         load: reads the scheduler's figures.
         watch_count: open watches.
         limits: read anew at each call, since some are live settings.
+        uri_schemes: of inputs that are fetched.
         callbacks: whether they are delivered.
     """
 
@@ -102,6 +103,7 @@ class Server:
         limits: Callable[[], ServerLimits],
         load: Callable[[], Load],
         watch_count: Callable[[], int],
+        uri_schemes: Sequence[str],
         callbacks: bool,
     ) -> None:
         self._store = store
@@ -111,6 +113,7 @@ class Server:
         self._limits = limits
         self._load = load
         self._watch_count = watch_count
+        self._uri_schemes = tuple(uri_schemes)
         self._callbacks = callbacks
         self._started = clock.monotonic()
 
@@ -122,7 +125,7 @@ class Server:
             handlers=self._engine.handlers(),
             engines=((self._engine.name, len(self._engine.workers())),),
             tasks=("extract", "split", "filter", "dedup"),
-            uri_schemes=(),
+            uri_schemes=self._uri_schemes,
             callbacks=self._callbacks,
             tenant=caller.tenant,
         )

@@ -124,7 +124,7 @@ class SubmitJobs:
             return SubmitAnswer(command.batch_id, [b""] * len(jobs), codes, False, 0, ())
         most = self._limits.inline_bytes_max + 1  # the payload's mark
         if any(len(job[2]) > most for job in jobs):
-            jobs = [await self._spool(caller, job) if len(job[2]) > most else job for job in jobs]
+            jobs = [await self._spool(caller, job) if len(job[2]) > most and job[2][:1] == b"i" else job for job in jobs]
         now_us = self._clock.now_us()
         granted = self._starter.grant(command.policies, len(jobs)) if not refused else 0
         batch = SubmitBatch(

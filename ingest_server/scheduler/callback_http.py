@@ -23,8 +23,9 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 
 import ingest_server
-from ingest_server.domain.callback_rules import CallbackRules, Endpoint
+from ingest_server.domain.callback_rules import CallbackRules
 from ingest_server.domain.clock import MICROSECONDS_PER_SECOND, Clock
+from ingest_server.domain.destination import Endpoint
 from ingest_server.scheduler.callback_dns import ThreadedDns
 from ingest_server.scheduler.callbacks import NoReply, Reply
 

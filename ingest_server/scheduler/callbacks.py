@@ -16,9 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from ingest_server.domain.callback_rules import CallbackRules, Endpoint
+from ingest_server.domain.callback_rules import CallbackRules
 from ingest_server.domain.clock import MICROSECONDS_PER_SECOND, Clock
 from ingest_server.domain.delivery_policy import Answer, DeliveryPolicy, read_status
+from ingest_server.domain.destination import Endpoint
 from ingest_server.domain.errors import IngestError
 from ingest_server.domain.ids import uuid_text
 from ingest_server.domain.webhook import SigningKeys, message_id

@@ -63,7 +63,7 @@ def _add_details(job: job_pb2.Job, row: JobRow) -> None:
 
 def spec_to_proto(row: JobRow) -> job_pb2.JobSpec:
     """The spec as accepted, without input bytes and passwords. The size of the input stands in `input.blob.size_bytes`; its
-    `sha256` is empty where the bytes are kept with the job instead of as a blob."""
+    `sha256` is empty where the bytes are kept with the job instead of as a blob. An input by reference has its URI."""
     spec = job_pb2.JobSpec()
     try:
         spec.MergeFromString(row.spec)
@@ -79,4 +79,6 @@ def spec_to_proto(row: JobRow) -> job_pb2.JobSpec:
     elif kind == b"b":
         spec.input.blob.sha256 = content[:32].hex()
         spec.input.blob.size_bytes = int.from_bytes(content[32:40], "little")
+    elif kind == b"u":
+        spec.input.uri = content.decode()
     return spec

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ingest_server.domain.callback_rules import CallbackRules
+from ingest_server.domain.source_rules import SourceRules
 from ingest_server.jobs.handler_table import HandlerTable
 
 KIB = 1024
@@ -73,18 +74,25 @@ class LiveConfiguration:
     Attributes:
         limits, defaults, handlers: the present ones.
         callbacks: where callbacks may go; never swapped.
+        sources: where inputs may be fetched from; never swapped.
         generation: grows with every swap; what was derived from an older generation is stale.
     """
 
-    __slots__ = ("callbacks", "defaults", "generation", "handlers", "limits")
+    __slots__ = ("callbacks", "defaults", "generation", "handlers", "limits", "sources")
 
     def __init__(
-        self, limits: WireLimits, defaults: SpecDefaults, handlers: HandlerTable, callbacks: CallbackRules | None = None
+        self,
+        limits: WireLimits,
+        defaults: SpecDefaults,
+        handlers: HandlerTable,
+        callbacks: CallbackRules | None = None,
+        sources: SourceRules | None = None,
     ) -> None:
         self.limits = limits
         self.defaults = defaults
         self.handlers = handlers
         self.callbacks = callbacks or CallbackRules()
+        self.sources = sources or SourceRules()
         self.generation = 0
 
     def swap(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from ingest.v1 import job_pb2
-from ingest_server.domain.callback_rules import CallbackRules, parse_endpoint
+from ingest_server.domain.callback_rules import CallbackRules
+from ingest_server.domain.destination import parse_endpoint
 from ingest_server.domain.job import TERMINAL_STATES
 from ingest_server.store.outbox import TARGETS_MAX
 from ingest_server.store.records import CallbackTarget

@@ -128,7 +128,8 @@ def _fill_retry(faults: Faults, policy: job_pb2.RetryPolicy, defaults: SpecDefau
 def _check_input(faults: Faults, payload: job_pb2.Payload) -> None:
     """Check the input but for its bytes, name and blob, which are not part of the template; drop what is left of them."""
     if payload.WhichOneof("content") == "uri":
-        faults.add_unsupported("input.uri", "input by URI")
+        # Only an empty one is left here, as with blobs.
+        faults.add("input.uri", "must be a URI, not ''")
     elif payload.WhichOneof("content") == "blob":
         # Only an empty reference is left here: the others were taken out before.
         faults.add("input.blob.sha256", "must be a SHA-256 as 64 lower-case hexadecimal digits, not ''")

@@ -22,6 +22,7 @@ from ingest_server.store.records import JobPolicy, NewJob
 from ingest_server.wire.faults import Faults, invalid, shown
 from ingest_server.wire.field_rules import KEY_BYTES_MAX, UUID_RULE, checked_digest, checked_text, optional_uuid
 from ingest_server.wire.limits import LiveConfiguration
+from ingest_server.wire.parse_source import check_uri
 from ingest_server.wire.parse_spec import YEAR_US, parse_template
 from ingest_server.wire.spec_template import SpecTemplate, TemplateCache
 from ingest_server.wire.split_schema import SplitRequest, SplitSpec
@@ -137,6 +138,7 @@ class _ItemReader:
             content = spec.input
             job_id, data, name, dedupe_key = spec.job_id, content.data, content.name, spec.dedupe_key
             blob = b"" if data else content.blob
+            uri = "" if data or blob else content.uri
             # What was taken out must be cleared, and nothing else: clearing an absent field would make its message present.
             if job_id:
                 spec.ClearField("job_id")
@@ -146,7 +148,7 @@ class _ItemReader:
                     id_bytes = b""
             else:
                 id_bytes = b""
-            if data or blob:
+            if data or blob or uri:
                 content.ClearField("content")
             if name:
                 content.ClearField("name")
@@ -154,10 +156,10 @@ class _ItemReader:
                 spec.ClearField("dedupe_key")
             key = spec.SerializeToString()
             policy = known.get((key, name, dedupe_key), -1)
-            if policy < 0 and not blob:
+            if policy < 0 and not blob and not uri:
                 policy = self._new_kind(key, name, dedupe_key)
-            if policy < 0 or blob or (job_id and not id_bytes):
-                self._read_slowly(index, place, key, (job_id, name, dedupe_key), data, blob)
+            if policy < 0 or blob or uri or (job_id and not id_bytes):
+                self._read_slowly(index, place, key, (job_id, name, dedupe_key), (data, blob, uri))
                 continue
             jobs.append((policy, id_bytes, b"i" + data if data else b"", dedupe_key, b""))
             accepted.append(index)
@@ -176,8 +178,10 @@ class _ItemReader:
             return -1
         return self._policy((key, name, dedupe_key), template)
 
-    def _read_slowly(self, index: int, place: str, key: bytes, texts: tuple[str, str, str], data: bytes, blob: bytes) -> None:
-        """Read an item that refers to a blob, or may have a fault."""
+    def _read_slowly(
+        self, index: int, place: str, key: bytes, texts: tuple[str, str, str], content: tuple[bytes, bytes, str]
+    ) -> None:
+        """Read an item that refers to a blob or a URI, or may have a fault."""
         job_id, name, dedupe_key = texts
         faults = Faults()
         id_bytes = b""
@@ -188,7 +192,7 @@ class _ItemReader:
                 faults.add("job_id", f"{UUID_RULE}, not {shown(job_id)}")
         checked_text(faults, "input.name", name, NAME_BYTES_MAX)
         checked_text(faults, "dedupe_key", dedupe_key, KEY_BYTES_MAX)
-        payload, digest = self._blob_payload(faults, blob) if blob else (b"i" + data if data else b"", b"")
+        payload, digest = self._payload(faults, *content)
         template = self._template(key)
         if isinstance(template, Faults):
             faults.merge(template)
@@ -208,6 +212,15 @@ class _ItemReader:
         ahead_us = template.start_time_us - self._now_us
         if ahead_us > YEAR_US:
             faults.add("start_time", f"must be at most 366 days ahead, not {shown_span(ahead_us // 1_000_000 * 1_000_000)}")
+
+    def _payload(self, faults: Faults, data: bytes, blob: bytes, uri: str) -> tuple[bytes, bytes]:
+        """The payload of an input, as in `engines.interface.AttemptRow`, and the digest of a blob."""
+        if blob:
+            return self._blob_payload(faults, blob)
+        if uri:
+            check_uri(faults, uri, self._configuration.sources)
+            return b"u" + uri.encode(), b""
+        return b"i" + data if data else b"", b""
 
     def _blob_payload(self, faults: Faults, blob: bytes) -> tuple[bytes, bytes]:
         """The payload that stands for a blob, and its digest."""

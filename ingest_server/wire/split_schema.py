@@ -42,6 +42,7 @@ def _schema() -> descriptor_pb2.FileDescriptorProto:
     _add(payload, "data", 3, _Field.TYPE_BYTES, oneof=True)
     # A BlobRef, left serialized: few jobs have one.
     _add(payload, "blob", 4, _Field.TYPE_BYTES, oneof=True)
+    _add(payload, "uri", 5, _Field.TYPE_STRING, oneof=True)
     spec = schema.message_type.add(name="SplitSpec")
     _add(spec, "job_id", 1, _Field.TYPE_STRING)
     _add(spec, "input", 4, _Field.TYPE_MESSAGE, message_type="SplitPayload")
@@ -62,4 +63,4 @@ SplitRequest: Any = message_factory.GetMessageClass(_pool.FindMessageTypeByName(
 """SubmitJobsRequest, its jobs as `SplitSpec`."""
 
 SplitSpec: Any = message_factory.GetMessageClass(_pool.FindMessageTypeByName(f"{_PACKAGE}.SplitSpec"))
-"""JobSpec with `job_id`, `input.name`, `input.data`, `input.blob` (serialized) and `dedupe_key`; the rest kept unread."""
+"""JobSpec with `job_id`, `input.name`, `input.data`, `input.blob` (serialized), `input.uri`, `dedupe_key`; the rest unread."""

@@ -39,6 +39,7 @@ from ingest_server.handlers.execute import Executor, ResultLimits
 from ingest_server.handlers.interface import Cancelled
 from ingest_server.handlers.plan import Plan
 from ingest_server.handlers.registry import HandlerRegistry
+from ingest_server.handlers.sources.fetch import Fetcher
 
 INTERRUPT_SIGNAL = signal.SIGRTMAX - 1
 """A real-time signal, because SIGUSR1 and SIGUSR2 are what libraries take for themselves."""
@@ -68,7 +69,7 @@ class Worker:
         os.close(fds[2])
         blobs = BlobFiles(Path(configuration.blob_directory))
         limits = ResultLimits(configuration.inline_bytes_max, configuration.result_bytes_max, configuration.failure_bytes_max)
-        self.executor = Executor(registry, blobs, limits)
+        self.executor = Executor(registry, blobs, limits, Fetcher(configuration.sources))
         self.limits = AttemptLimits(configuration.attempt_memory_bytes_max, configuration.attempt_cpu_seconds_max)
         self.rows: deque[AttemptRow] = deque()
         """Not begun. The main thread takes from the left, the control thread gives back from the right; both are atomic."""

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import msgspec
 
 from ingest_server.handlers.operator import OperatorSettings
+from ingest_server.handlers.sources.limits import SourceLimits
 
 PACKET_BYTES_MAX = 128 * 1_024
 """Below the 208 KiB that Linux lets wait in a socket by default."""
@@ -37,6 +38,7 @@ class Configure(msgspec.Struct, tag=True, frozen=True):
     attempt_memory_bytes_max: int
     attempt_cpu_seconds_max: int
     progress_interval_seconds: float
+    sources: SourceLimits
     log_level: str
     operator: OperatorSettings
 

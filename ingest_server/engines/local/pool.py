@@ -42,6 +42,7 @@ from ingest_server.engines.local.sampling import Sampler
 from ingest_server.engines.local.worker_link import WorkerLink
 from ingest_server.handlers.operator import OperatorSettings
 from ingest_server.handlers.registry import BUILTIN_MODULES
+from ingest_server.handlers.sources.limits import SourceLimits
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class LocalEngine(Engine):
         blob_directory: where blobs lie; see `blob_access`.
         handler_modules: dotted names, or paths of .py files, loaded after the built-in ones.
         limits: every bound and time.
+        sources: which inputs by reference are fetched, and their bounds; None: none are.
         clock: for the times reported.
         builtin_modules: handler modules of the server itself.
         preload_modules: imported before the handlers, so that all workers share them; they need have no handlers.
@@ -77,6 +79,7 @@ class LocalEngine(Engine):
         *,
         handler_modules: Sequence[str] = (),
         limits: LocalEngineLimits | None = None,
+        sources: SourceLimits | None = None,
         clock: Clock | None = None,
         builtin_modules: Sequence[str] = BUILTIN_MODULES,
         preload_modules: Sequence[str] = (),
@@ -109,6 +112,7 @@ class LocalEngine(Engine):
             attempt_memory_bytes_max=self._limits.attempt_memory_bytes_max,
             attempt_cpu_seconds_max=self._limits.attempt_cpu_seconds_max,
             progress_interval_seconds=self._limits.progress_interval_seconds,
+            sources=sources or SourceLimits(),
             log_level=log_level,
             operator=operator or OperatorSettings(),
         )

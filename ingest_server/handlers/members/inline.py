@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from ingest_server.handlers.inputs import MemoryInput
+from ingest_server.handlers.inputs import MemoryInput, TemporaryInput
 from ingest_server.handlers.interface import Context, HandlerFailure, Input
 from ingest_server.handlers.members.assemble import Outcome, failed
 from ingest_server.handlers.members.member import EMPTY, LEFT_OUT, UNREADABLE, Member, MemberFault
@@ -15,7 +15,7 @@ from ingest_server.handlers.members.nesting import Nesting, RoomSpent
 from ingest_server.handlers.reader import ReadOptions
 from ingest_server.handlers.reading import read_input
 from ingest_server.handlers.source import WHOLE_BYTES_MAX
-from ingest_server.handlers.unwrap import TemporaryInput, UnwrapLimits, collected
+from ingest_server.handlers.unwrap import UnwrapLimits, collected
 
 _ENVIRONMENT = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO, errno.EROFS)
 """Errors of the machine, not of a document: the attempt fails and is tried again."""

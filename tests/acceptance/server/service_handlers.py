@@ -82,3 +82,9 @@ def shout(context: Context) -> str:
 def shape(context: Context, options: Shape) -> dict[str, object]:
     """Give the options back."""
     return {"width_pixels": options.width_pixels, "mode": options.mode, "names": list(options.names)}
+
+
+@handler("async-size")
+async def async_size(context: Context) -> int:
+    """How many bytes the input has."""
+    return context.input.size_bytes

@@ -77,3 +77,27 @@ def test_the_version_needs_no_server(capsys: pytest.CaptureFixture[str]) -> None
         main(["--version"])
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith("ingest")
+
+
+def test_a_uri_is_passed_on_and_a_path_is_not_taken_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "https:").mkdir()
+    (tmp_path / "https:" / "a.txt").write_text("a file after all")
+    parser = argparse.ArgumentParser()
+    inputs.register(parser)
+    arguments = parser.parse_args(
+        ["https://files.example/a?b=[1]", "file:///srv/in/*.pdf", "s3://scans/a", "https:/a.txt", "--media-type", "text/plain"]
+    )
+    sent = [job.to_proto().input for job in inputs.jobs_from(arguments)]
+    assert [each.uri for each in sent] == ["https://files.example/a?b=[1]", "file:///srv/in/*.pdf", "s3://scans/a", ""]
+    assert [each.name for each in sent] == ["", "", "", "a.txt"]
+    assert {each.media_type for each in sent} == {"text/plain"}
+    assert inputs.folders(arguments) == []
+
+
+def test_a_result_of_a_uri_lies_under_its_last_part(ingest: Callable[..., Ran], tmp_path: Path) -> None:
+    ran = ingest("run", "https://files.example/dir/report.pdf?token=hush", "-o", str(tmp_path / "out"))
+    assert ran.status == 0, ran.err
+    assert "hush" not in ran.err + ran.out
+    (written,) = (tmp_path / "out").iterdir()
+    assert written.name.startswith("report.pdf")

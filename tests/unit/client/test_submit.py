@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -232,3 +233,15 @@ async def test_jobs_do_not_wait_for_the_uploads_of_later_ones(client: Client, tm
             chunks.append(len(full))
     chunks.append(len(chunker.rest()))
     assert chunks == [3, 1, 2]
+
+
+async def test_a_reference_is_sent_and_nothing_is_read(server: FakeServer, client: Client, tmp_path: Path) -> None:
+    """A `str` that is a URI, an `Input`, and a spec; a path stays a path."""
+    (tmp_path / "a.txt").write_text("hello")
+    uri = "https://files.example/" + "a" * 2_000
+    jobs: list[Any] = [uri, Input(uri="file:///srv/in/a.pdf", name="b.pdf"), JobSpec("s3://scans/in/a"), str(tmp_path / "a.txt")]
+    batch = await client.submit(jobs)
+    sent = [server.specs[job_id].input for job_id in batch.job_ids]
+    assert [each.uri for each in sent] == [uri, "file:///srv/in/a.pdf", "s3://scans/in/a", ""]
+    assert [each.name for each in sent] == ["", "b.pdf", "", "a.txt"]
+    assert sent[3].data == b"hello"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ingest_server.domain.callback_rules import CallbackRules, parse_endpoint
+from ingest_server.domain.callback_rules import CallbackRules
+from ingest_server.domain.destination import parse_endpoint
 
 OPEN = CallbackRules(["*:*", "http://*:*"])
 """Any host: what is refused is refused for its form or its address."""

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from ingest_server.domain.callback_rules import CallbackRules, Endpoint
+from ingest_server.domain.callback_rules import CallbackRules
 from ingest_server.domain.delivery_policy import DeliveryPolicy
+from ingest_server.domain.destination import Endpoint
 from ingest_server.domain.errors import Exhausted
 from ingest_server.domain.job import JobState
 from ingest_server.domain.webhook import SigningKeys, parse_secret, signature
