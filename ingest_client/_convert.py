@@ -187,6 +187,7 @@ def info_from_proto(message: server_service_pb2.GetServerInfoResponse) -> models
         uri_schemes=tuple(message.uri_schemes),
         callbacks=message.callbacks,
         tenant=message.tenant,
+        embedding_models=tuple(message.embedding_models),
     )
 
 

@@ -306,6 +306,7 @@ class ServerInfo:
     uri_schemes: tuple[str, ...]
     callbacks: bool
     tenant: str
+    embedding_models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Constructors of the tasks of a job: `extract()`, `split()`, `filter_chunks()`, `dedup()`, `custom("name", …)`, `echo()`."""
+"""Constructors of the tasks of a job: `extract()`, `split()`, `filter_chunks()`, `dedup()`, `embed()`, `custom("name", …)`, …"""
 
 from __future__ import annotations
 
@@ -155,6 +155,19 @@ def dedup(similarity: float = 0.0) -> Task:
             1: only the same text; 0: 0.8.
     """
     return _frozen("dedup", job_pb2.Task(dedup=job_pb2.DedupTask(similarity=similarity)))
+
+
+def embed(model: str = "", *, dimensions: int = 0, include_headings: bool = False) -> Task:
+    """Compute a vector for each chunk, after `split()`: `chunk.embedding`.
+
+    Args:
+        model: "hashing-1", built in and lexical; a model of the server's machine; or "ENDPOINT/MODEL". `embedding_models`
+            of the server's info lists them; "": its default.
+        dimensions: of the vectors, where the model leaves a choice; 0: its own.
+        include_headings: whether the headings that a chunk stands under go before its text in what is embedded.
+    """
+    message = job_pb2.EmbedTask(model=model, dimensions=dimensions, include_headings=include_headings)
+    return _frozen("embed", job_pb2.Task(embed=message))
 
 
 def custom(handler: str, /, **options: Any) -> Task:

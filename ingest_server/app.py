@@ -24,6 +24,7 @@ from ingest_server.composition import (
     blob_limits,
     callback_rules,
     callback_sender,
+    embed_models,
     engine_limits,
     fits_sockets,
     listener,
@@ -144,6 +145,7 @@ class App:
             LoadedHandlers(self._engine.handlers()),
             self._callback_rules,
             self._source_rules,
+            embed_models(settings),
         )
         self._wire = WireServer(
             use_cases,
@@ -301,6 +303,7 @@ class App:
                 watch_count=hub.watch_count,
                 uri_schemes=self._source_rules.schemes,
                 callbacks=self._callback_rules.enabled,
+                embedding_models=embed_models(settings).names(),
             ),
         )
 

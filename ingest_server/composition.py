@@ -13,6 +13,7 @@ from ingest_server.domain.address import UNIX_SOCKET_PATH_BYTES_MAX
 from ingest_server.domain.callback_rules import CallbackRules
 from ingest_server.domain.clock import MICROSECONDS_PER_SECOND, Clock
 from ingest_server.domain.delivery_policy import DeliveryPolicy
+from ingest_server.domain.embed_rules import EmbedModels
 from ingest_server.domain.webhook import SigningKeys
 from ingest_server.engines.local.limits import LocalEngineLimits
 from ingest_server.handlers.operator import OperatorSettings
@@ -36,6 +37,11 @@ def make_data_folder(settings: Settings) -> Path:
     except OSError as error:
         raise OSError(error.errno, f"data_dir {folder} cannot be made: {error.strerror}") from error
     return folder
+
+
+def embed_models(settings: Settings) -> EmbedModels:
+    """Which models embed tasks may name."""
+    return EmbedModels.read(settings.embed_model, settings.embed_endpoints, settings.embed_local_models)
 
 
 def store_limits(settings: Settings) -> dict[str, Any]:
@@ -82,6 +88,16 @@ def operator_settings(settings: Settings) -> OperatorSettings:
         s3_endpoint=settings.s3_endpoint,
         s3_region=settings.s3_region,
         s3_idle_seconds=settings.s3_idle_seconds,
+        embed_model=settings.embed_model,
+        embed_endpoints=settings.embed_endpoints,
+        embed_local_models=settings.embed_local_models,
+        embed_keys=settings.embed_keys,
+        embed_batch_chunks_max=settings.embed_batch_chunks_max,
+        embed_batch_bytes_max=settings.embed_batch_bytes_max,
+        embed_attempts_max=settings.embed_attempts_max,
+        embed_retry_wait_seconds_max=settings.embed_retry_wait_seconds_max,
+        embed_request_seconds=settings.embed_request_seconds,
+        embed_response_bytes_max=settings.embed_response_bytes_max,
     )
 
 

@@ -211,6 +211,33 @@ class Settings(RestFields):
     source_connect_seconds: float = setting(10.0, "Longest time for the connection to one address, TLS too.", least=0.1, most=300)
     source_redirects_max: int = setting(5, "Redirects followed on the way to one input.", least=0, most=50)
 
+    # ------------------------------------------------------------------------------------------------------------ embeddings
+    embed_model: str = setting(
+        "hashing-1", "Model of embed tasks that name none: hashing-1, a name of embed_local_models, or ENDPOINT/MODEL."
+    )
+    embed_endpoints: tuple[str, ...] = setting(
+        (), "APIs such as OpenAI's that embed tasks of all tenants may use, NAME=URL: own=http://127.0.0.1:11434/v1."
+    )
+    embed_keys: tuple[str, ...] = setting((), "Keys of these endpoints, NAME=KEY; sent to them alone.", secret=True)
+    embed_local_models: tuple[str, ...] = setting(
+        (), "Models in the form of model2vec, NAME=FOLDER, or NAME=USER/MODEL of the Hugging Face hub; needs the extra embed."
+    )
+    embed_batch_chunks_max: int = setting(64, "Chunks in one request to an endpoint.", least=1, most=2_048)
+    embed_batch_bytes_max: int = setting(
+        256 * KIB, "Bytes of text in one request: about 64,000 tokens, where OpenAI takes 300,000.", least=KIB, most=64 * MIB
+    )
+    embed_attempts_max: int = setting(4, "Tries of one request within an attempt of the job.", least=1, most=20)
+    embed_retry_wait_seconds_max: float = setting(
+        60.0,
+        "No wait between tries is longer; where more is asked for, the job is tried again later.",
+        least=0,
+        most=HOUR_SECONDS,
+    )
+    embed_request_seconds: float = setting(60.0, "Longest time of one request, answer included.", least=0.1, most=HOUR_SECONDS)
+    embed_response_bytes_max: int = setting(
+        64 * MIB, "Largest answer: 2,000 vectors of 1,536 numbers as text.", least=64 * KIB, most=GIB
+    )
+
     # ------------------------------------------------------------------------------------------------------------ the store
     store_pending_bytes_max: int = setting(
         64 * MIB, "Bytes that may wait for the writer; then submits are refused.", least=MIB, most=64 * GIB

@@ -10,6 +10,7 @@ from ingest_server.configuration.declaration import Fault
 from ingest_server.configuration.rest_fields import rest_faults
 from ingest_server.domain.address import is_near, parse_listen
 from ingest_server.domain.callback_rules import CallbackRules
+from ingest_server.domain.embed_rules import HASHING, EmbedModels, named
 from ingest_server.domain.s3_address import check_s3_endpoint
 from ingest_server.domain.source_rules import SourceRules
 from ingest_server.domain.webhook import SigningKeys
@@ -31,6 +32,7 @@ def faults_between(values: Mapping[str, Any]) -> list[Fault]:
         *_callback_faults(values),
         *_s3_faults(values),
         *_source_faults(values),
+        *_embed_faults(values),
         *_order_faults(values),
         *rest_faults(values),
     ]
@@ -94,6 +96,31 @@ def _callback_faults(values: Mapping[str, Any]) -> list[Fault]:
     if values["callback_hosts"] and not keys.has_common:
         rule = "must hold a secret for all tenants (whsec_…) where callback_hosts is set: receivers trust nothing unsigned"
         faults.append(Fault("settings", "callback_secrets", None, rule))
+    return faults
+
+
+def _embed_faults(values: Mapping[str, Any]) -> list[Fault]:
+    faults = []
+    try:
+        keys = named(values["embed_keys"], "KEY")
+    except ValueError as error:
+        return [Fault("settings", "embed_keys", "********", str(error))]
+    for name in ("embed_endpoints", "embed_local_models"):
+        try:
+            EmbedModels.read(HASHING, *((values[name], ()) if name == "embed_endpoints" else ((), values[name])))
+        except ValueError as error:
+            # Without the value: who writes a key into a URL shall not find it in a log.
+            faults.append(Fault("settings", name, None, str(error)))
+    if faults:
+        return faults
+    models = EmbedModels.read(HASHING, values["embed_endpoints"], values["embed_local_models"])
+    if fault := models.fault_of(values["embed_model"]):
+        faults.append(Fault("settings", "embed_model", values["embed_model"], fault))
+    for name, key in keys.items():
+        if name not in models.endpoints:
+            faults.append(Fault("settings", "embed_keys", None, f"has a key for {name!r}, which embed_endpoints does not name"))
+        elif not (key.isascii() and key.isprintable()):
+            faults.append(Fault("settings", "embed_keys", None, f"has a key for {name!r} that is not printable ASCII"))
     return faults
 
 

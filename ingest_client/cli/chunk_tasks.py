@@ -1,15 +1,17 @@
-"""What `ingest run` and `submit` can be told to do with chunks: filter them, drop repetitions."""
+"""What `ingest run` and `submit` can be told to do with chunks: filter them, drop repetitions, embed them."""
 
 from __future__ import annotations
 
 import argparse
 
 from ingest_client.cli.options import UsageError
-from ingest_client.task import Task, dedup, filter_chunks, split
+from ingest_client.task import Task, dedup, embed, filter_chunks, split
 
 _COUNTS = ("tokens_min", "tokens_max", "characters_min", "characters_max")
 _SHARES = ("letters_min",)
 _PHRASES = ("exclude", "include")
+DEFAULT_MODEL = "default"
+"""What `--embed` calls the model of the server's choice."""
 RULES = (*_COUNTS, *_SHARES, *_PHRASES)
 """Names that `--filter` knows."""
 
@@ -31,6 +33,16 @@ def register(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="from which --dedup drops, 0.3 to 1; default 0.8; 1: the same text",
     )
+    parser.add_argument(
+        "--embed",
+        default="",
+        metavar="MODEL",
+        help="compute vectors of chunks: hashing-1, another that `ingest info` lists, or default for the server's",
+    )
+    parser.add_argument(
+        "--dimensions", type=int, default=0, metavar="N", help="of these vectors, where the model leaves a choice"
+    )
+    parser.add_argument("--embed-headings", action="store_true", help="embed chunks with the headings that they stand under")
 
 
 def with_chunk_tasks(cut: tuple[Task, ...], arguments: argparse.Namespace) -> tuple[Task, ...]:
@@ -50,6 +62,11 @@ def with_chunk_tasks(cut: tuple[Task, ...], arguments: argparse.Namespace) -> tu
         tasks.append(dedup(arguments.similarity or 0.0))
     elif arguments.similarity is not None:
         raise UsageError("--similarity needs --dedup")
+    if arguments.embed:
+        model = "" if arguments.embed == DEFAULT_MODEL else arguments.embed
+        tasks.append(embed(model, dimensions=arguments.dimensions, include_headings=arguments.embed_headings))
+    elif arguments.dimensions or arguments.embed_headings:
+        raise UsageError("--dimensions and --embed-headings need --embed MODEL; --embed default is the server's own")
     return (*(cut or ((split(),) if tasks else ())), *tasks)
 
 

@@ -29,6 +29,7 @@ def chunk_records(document: document_pb2.Document, name: str) -> list[dict[str, 
             "headings": list(chunk.headings),
             "token_count": chunk.token_count,
             "text": chunk.text,
+            **({"embedding": [_short(number) for number in chunk.embedding]} if chunk.embedding else {}),
         }
         for chunk in document.chunks
     ]
@@ -45,6 +46,11 @@ def chunk_lines(document: document_pb2.Document, name: str) -> str:
 def chunks_kept(document: document_pb2.Document) -> int:
     """How many chunks the document and those inside it have."""
     return len(document.chunks) + sum(map(chunks_kept, document.documents))
+
+
+def _short(number: float) -> float:
+    """A 32-bit float in eight digits: as a double it would show sixteen, half of them noise."""
+    return float(f"{number:.8g}")
 
 
 def dropped_counts(document: document_pb2.Document) -> dict[str, int]:

@@ -13,11 +13,29 @@ class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True):
         s3_endpoint: URL of an S3-compatible server; "": that of AWS for the region.
         s3_region: that requests are signed for.
         s3_idle_seconds: longest silence of an S3 server within a request.
+        embed_model, embed_endpoints, embed_local_models: which models embed tasks may use; `EmbedModels` reads them.
+        embed_keys: `NAME=KEY`, of endpoints. Never told to anybody but the endpoint.
+        embed_batch_chunks_max, embed_batch_bytes_max, embed_attempts_max, embed_retry_wait_seconds_max, embed_request_seconds,
+            embed_response_bytes_max: bounds of requests to endpoints.
     """
 
     s3_endpoint: str = ""
     s3_region: str = "us-east-1"
     s3_idle_seconds: float = 30.0
+    embed_model: str = "hashing-1"
+    embed_endpoints: tuple[str, ...] = ()
+    embed_local_models: tuple[str, ...] = ()
+    embed_keys: tuple[str, ...] = ()
+    embed_batch_chunks_max: int = 64
+    embed_batch_bytes_max: int = 256 * 1024
+    embed_attempts_max: int = 4
+    embed_retry_wait_seconds_max: float = 60.0
+    embed_request_seconds: float = 60.0
+    embed_response_bytes_max: int = 64 * 1024 * 1024
+
+    def __repr__(self) -> str:
+        """Without values: keys are among them, and what is printed ends in logs."""
+        return "OperatorSettings(…)"
 
 
 _present = OperatorSettings()

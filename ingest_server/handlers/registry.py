@@ -14,6 +14,7 @@ BUILTIN_MODULES: tuple[str, ...] = (
     "ingest_server.handlers.split",
     "ingest_server.handlers.filter",
     "ingest_server.handlers.dedup",
+    "ingest_server.handlers.embed",
 )
 """One line for each module of handlers that every server has."""
 

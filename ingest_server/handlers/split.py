@@ -40,7 +40,7 @@ def split(context: Context, options: SplitRequest) -> Output:
     else:
         document = _of_text(Source(context.input))
     for each in documents_of(document):
-        for field in ("chunks", "dropped_chunks"):
+        for field in ("chunks", "dropped_chunks", "embedding_model", "embedding_dimensions"):
             each.ClearField(field)
         each.tokenizer = TOKENIZER_NAME
         add_chunks(SourceText(each), options, count_tokens, each, context.check)

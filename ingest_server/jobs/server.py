@@ -44,6 +44,7 @@ class ServerInfo:
     uri_schemes: Sequence[str]
     callbacks: bool
     tenant: str
+    embedding_models: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Server:
         limits: read anew at each call, since some are live settings.
         uri_schemes: of inputs that are fetched.
         callbacks: whether they are delivered.
+        embedding_models: that embed tasks may name.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Server:
         watch_count: Callable[[], int],
         uri_schemes: Sequence[str],
         callbacks: bool,
+        embedding_models: Sequence[str] = (),
     ) -> None:
         self._store = store
         self._engine = engine
@@ -115,6 +118,7 @@ class Server:
         self._watch_count = watch_count
         self._uri_schemes = tuple(uri_schemes)
         self._callbacks = callbacks
+        self._embedding_models = tuple(embedding_models)
         self._started = clock.monotonic()
 
     def info(self, caller: Caller) -> ServerInfo:
@@ -124,10 +128,11 @@ class Server:
             limits=self._limits(),
             handlers=self._engine.handlers(),
             engines=((self._engine.name, len(self._engine.workers())),),
-            tasks=("extract", "split", "filter", "dedup"),
+            tasks=("extract", "split", "filter", "dedup", "embed"),
             uri_schemes=self._uri_schemes,
             callbacks=self._callbacks,
             tenant=caller.tenant,
+            embedding_models=self._embedding_models,
         )
 
     async def stats(self, caller: Caller) -> ServerStats:

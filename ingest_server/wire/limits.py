@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ingest_server.domain.callback_rules import CallbackRules
+from ingest_server.domain.embed_rules import EmbedModels
 from ingest_server.domain.source_rules import SourceRules
 from ingest_server.jobs.handler_table import HandlerTable
 
@@ -75,10 +76,11 @@ class LiveConfiguration:
         limits, defaults, handlers: the present ones.
         callbacks: where callbacks may go; never swapped.
         sources: where inputs may be fetched from; never swapped.
+        models: of embed tasks; never swapped.
         generation: grows with every swap; what was derived from an older generation is stale.
     """
 
-    __slots__ = ("callbacks", "defaults", "generation", "handlers", "limits", "sources")
+    __slots__ = ("callbacks", "defaults", "generation", "handlers", "limits", "models", "sources")
 
     def __init__(
         self,
@@ -87,12 +89,14 @@ class LiveConfiguration:
         handlers: HandlerTable,
         callbacks: CallbackRules | None = None,
         sources: SourceRules | None = None,
+        models: EmbedModels | None = None,
     ) -> None:
         self.limits = limits
         self.defaults = defaults
         self.handlers = handlers
         self.callbacks = callbacks or CallbackRules()
         self.sources = sources or SourceRules()
+        self.models = models or EmbedModels()
         self.generation = 0
 
     def swap(

@@ -10,6 +10,7 @@ from google.protobuf.struct_pb2 import Struct, Value
 from ingest.v1 import job_pb2
 from ingest_server.domain import page_image_rules
 from ingest_server.domain.dedup_rules import DedupRequest
+from ingest_server.domain.embed_rules import EmbedRequest
 from ingest_server.domain.extract_rules import ContentScope, enum_fault
 from ingest_server.domain.filter_rules import FilterRequest
 from ingest_server.domain.split_rules import SplitRequest
@@ -19,7 +20,7 @@ from ingest_server.wire.limits import LiveConfiguration
 
 TASKS_MAX = 16
 """As job.proto promises it to clients."""
-_UNSUPPORTED_TASKS = ("embed", "store")
+_UNSUPPORTED_TASKS = ("store",)
 
 
 def check_tasks(faults: Faults, spec: job_pb2.JobSpec, configuration: LiveConfiguration) -> None:
@@ -39,10 +40,12 @@ def check_tasks(faults: Faults, spec: job_pb2.JobSpec, configuration: LiveConfig
             _check_filter(faults, f"{path}.filter", task.filter, configuration)
         elif kind == "dedup":
             _check_dedup(faults, f"{path}.dedup", task.dedup, configuration)
+        elif kind == "embed":
+            _check_embed(faults, f"{path}.embed", task.embed, configuration)
         elif kind in _UNSUPPORTED_TASKS:
             faults.add_unsupported(f"{path}.{kind}", f"task {kind!r}")
         else:
-            faults.add(path, "must name a task: extract, split, filter, dedup or custom")
+            faults.add(path, "must name a task: extract, split, filter, dedup, embed or custom")
 
 
 def _check_extract(faults: Faults, path: str, task: job_pb2.ExtractTask, configuration: LiveConfiguration) -> None:
@@ -89,6 +92,14 @@ def _check_dedup(faults: Faults, path: str, task: job_pb2.DedupTask, configurati
     if "dedup" not in configuration.handlers.names:
         faults.add_unknown_handler(path, "dedup")
     for field, problem in DedupRequest(task.similarity).faults():
+        faults.add(f"{path}.{field}", problem)
+
+
+def _check_embed(faults: Faults, path: str, task: job_pb2.EmbedTask, configuration: LiveConfiguration) -> None:
+    if "embed" not in configuration.handlers.names:
+        faults.add_unknown_handler(path, "embed")
+    request = EmbedRequest(task.model, task.dimensions, task.include_headings)
+    for field, problem in request.faults(configuration.models):
         faults.add(f"{path}.{field}", problem)
 
 

@@ -37,6 +37,7 @@ class ServerService:
             uri_schemes=info.uri_schemes,
             callbacks=info.callbacks,
             tenant=info.tenant,
+            embedding_models=info.embedding_models,
         )
 
     async def GetStats(self, request: pb.GetStatsRequest, context: Context) -> pb.GetStatsResponse:

@@ -118,6 +118,9 @@ def test_bad_addresses(listen: str) -> None:
         (["--workers", "1e3"], "must be a whole number"),
         (["--metrics-listen", "unix:/x"], "Prometheus reads no Unix socket"),
         (["--s3-endpoint", "minio:9000"], "s3_endpoint = 'minio:9000' must be http[s]://HOST[:PORT]"),
+        (["--embed-endpoints", "own=ftp://h"], "embed_endpoints must have an http or https URL for 'own'"),
+        (["--embed-local-models", "small"], "embed_local_models must be NAME=VALUE"),
+        (["--embed-model", "own/m"], "embed_model = 'own/m' must be one of hashing-1, not 'own/m'"),
         (["--s3-region", "eu west"], "s3_region = 'eu west' must be a region"),
     ],
 )
@@ -136,6 +139,25 @@ def test_a_secret_is_neither_shown_in_faults_nor_printed_nor_a_flag() -> None:
     assert "--auth-token" not in parser_flags()
 
 
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ("sk-secret", "must be NAME=VALUE"),
+        ("own=sk-secret,own=sk-secret2", "names 'own' twice"),
+        ("other=sk-secret", "has a key for 'other', which embed_endpoints does not name"),
+        ("own=sk-secrét", "has a key for 'own' that is not printable ASCII"),
+    ],
+)
+def test_keys_of_endpoints_are_checked_and_never_shown(keys: str, told: str) -> None:
+    found = faults_of(["--embed-endpoints", "own=https://h/v1"], {"INGEST_EMBED_KEYS": keys})
+    assert len(found) == 1
+    assert told in found[0]
+    assert "secr" not in found[0]
+    settings = Settings(embed_endpoints=("own=https://h/v1",), embed_keys=("own=sk-secret",))
+    assert "sk-secret" not in to_toml(settings)
+    assert "--embed-keys" not in parser_flags()
+
+
 def test_printed_settings_give_the_same_settings_again(tmp_path: Path) -> None:
     settings = Settings(
         handlers=("a.b", "c"), data_dir='odd "folder"\\\t\x7f ünï', insecure_listen_anywhere=True, frame_target_seconds=0.0001
@@ -143,7 +165,11 @@ def test_printed_settings_give_the_same_settings_again(tmp_path: Path) -> None:
     config = tmp_path / "printed.toml"
     config.write_text(to_toml(settings), encoding="utf-8")
     assert load_settings(["--config", str(config)], {}).settings == settings
-    assert set(tomllib.loads(config.read_text(encoding="utf-8"))) == set(FIELDS) - {"auth_token", "callback_secrets"}
+    assert set(tomllib.loads(config.read_text(encoding="utf-8"))) == set(FIELDS) - {
+        "auth_token",
+        "callback_secrets",
+        "embed_keys",
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Bad filter and dedup tasks: each field's limit, named with its path and value, and what is good passes."""
+"""Bad filter, dedup and embed tasks: each field's limit, named with its path and value, and what is good passes."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ def spec_of(kind: str, fields: dict[str, Any]) -> job_pb2.JobSpec:
         ("filter", {"exclude_phrases": ["a", ""]}, "filter.exclude_phrases[1]", "a phrase of 1 … 256 characters, not ''"),
         ("filter", {"include_phrases": ["x" * 300]}, "filter.include_phrases[0]", "of 1 … 256 characters, not 300 characters"),
         ("filter", {"include_phrases": ["x"] * 1_001}, "filter.include_phrases", "at most 1,000 entries, not 1,001"),
+        ("embed", {"model": "gpt"}, "embed.model", "must be one of hashing-1, not 'gpt'; the server's operator decides"),
+        ("embed", {"model": "own/m"}, "embed.model", "must be one of hashing-1, not 'own/m'"),
+        ("embed", {"model": "x" * 257}, "embed.model", "must have at most 256 bytes, not 257"),
+        ("embed", {"dimensions": 63}, "embed.dimensions", "must be 0 (512) or 64 … 4,096 for hashing-1, not 63"),
+        ("embed", {"dimensions": -1, "model": "hashing-1"}, "embed.dimensions", "not -1"),
         ("dedup", {"similarity": 0.2}, "dedup.similarity", "must be 0 (default) or 0.3 … 1, not 0.2"),
         ("dedup", {"similarity": -0.8}, "dedup.similarity", "must be 0 (default) or 0.3 … 1, not -0.8"),
         ("dedup", {"similarity": float("nan")}, "dedup.similarity", "must be 0 (default) or 0.3 … 1, not nan"),
@@ -56,6 +61,8 @@ async def test_a_bad_field_is_named_with_limit_and_value(
         ("filter", {"tokens_min": 1_000_000, "tokens_max": 1_000_000}),
         ("filter", {"letters_min": 1.0}),
         ("filter", {"exclude_phrases": ["x" * 256] * 1_000, "include_phrases": ["y"]}),
+        ("embed", {}),
+        ("embed", {"model": "hashing-1", "dimensions": 4_096, "include_headings": True}),
         ("dedup", {"similarity": 0.3}),
         ("dedup", {"similarity": 1.0}),
     ],
@@ -65,7 +72,7 @@ async def test_what_is_just_within_the_limits_is_taken(running: Running, kind: s
     assert response.results[0].created
 
 
-@pytest.mark.parametrize("kind", ["filter", "dedup"])
+@pytest.mark.parametrize("kind", ["filter", "dedup", "embed"])
 async def test_a_server_without_the_handler_says_so(running: Running, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     known = frozenset({"extract", "split"})
     monkeypatch.setattr(type(running.configuration.handlers), "names", property(lambda self: known))

@@ -128,7 +128,6 @@ async def test_a_bad_spec_names_field_limit_and_value(running: Running, fields: 
     ("fields", "path", "feature"),
     [
         (payload(uri="https://example.test/a.pdf"), "input.uri", "input by URI of the scheme 'https'"),
-        ({"tasks": [job_pb2.Task(embed=job_pb2.EmbedTask())]}, "tasks[0].embed", "task 'embed'"),
         ({"tasks": [job_pb2.Task(store=job_pb2.StoreTask())]}, "tasks[0].store", "task 'store'"),
         ({"callbacks": [job_pb2.Callback(url="https://example.test")]}, "callbacks", "callbacks"),
     ],

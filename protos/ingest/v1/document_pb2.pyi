@@ -226,7 +226,7 @@ class PageImage(_message.Message):
     def __init__(self, page: _Optional[int] = ..., media_type: _Optional[str] = ..., data: _Optional[bytes] = ..., width_pixels: _Optional[int] = ..., height_pixels: _Optional[int] = ...) -> None: ...
 
 class Document(_message.Message):
-    __slots__ = ("title", "authors", "page_count", "language", "media_type", "sha256", "create_time", "elements", "chunks", "issues", "media_type_source", "wrappers", "tokenizer", "name", "documents", "outline", "links", "form_fields", "page_images", "properties", "dropped_chunks")
+    __slots__ = ("title", "authors", "page_count", "language", "media_type", "sha256", "create_time", "elements", "chunks", "issues", "media_type_source", "wrappers", "tokenizer", "name", "documents", "outline", "links", "form_fields", "page_images", "properties", "embedding_model", "embedding_dimensions", "dropped_chunks")
     class PropertiesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -254,6 +254,8 @@ class Document(_message.Message):
     FORM_FIELDS_FIELD_NUMBER: _ClassVar[int]
     PAGE_IMAGES_FIELD_NUMBER: _ClassVar[int]
     PROPERTIES_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_MODEL_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     DROPPED_CHUNKS_FIELD_NUMBER: _ClassVar[int]
     title: str
     authors: _containers.RepeatedScalarFieldContainer[str]
@@ -275,5 +277,7 @@ class Document(_message.Message):
     form_fields: _containers.RepeatedCompositeFieldContainer[FormField]
     page_images: _containers.RepeatedCompositeFieldContainer[PageImage]
     properties: _containers.ScalarMap[str, str]
+    embedding_model: str
+    embedding_dimensions: int
     dropped_chunks: _containers.RepeatedCompositeFieldContainer[DroppedChunk]
-    def __init__(self, title: _Optional[str] = ..., authors: _Optional[_Iterable[str]] = ..., page_count: _Optional[int] = ..., language: _Optional[str] = ..., media_type: _Optional[str] = ..., sha256: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., elements: _Optional[_Iterable[_Union[Element, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunk, _Mapping]]] = ..., issues: _Optional[_Iterable[_Union[DocumentIssue, _Mapping]]] = ..., media_type_source: _Optional[str] = ..., wrappers: _Optional[_Iterable[str]] = ..., tokenizer: _Optional[str] = ..., name: _Optional[str] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., outline: _Optional[_Iterable[_Union[OutlineItem, _Mapping]]] = ..., links: _Optional[_Iterable[_Union[Link, _Mapping]]] = ..., form_fields: _Optional[_Iterable[_Union[FormField, _Mapping]]] = ..., page_images: _Optional[_Iterable[_Union[PageImage, _Mapping]]] = ..., properties: _Optional[_Mapping[str, str]] = ..., dropped_chunks: _Optional[_Iterable[_Union[DroppedChunk, _Mapping]]] = ...) -> None: ...
+    def __init__(self, title: _Optional[str] = ..., authors: _Optional[_Iterable[str]] = ..., page_count: _Optional[int] = ..., language: _Optional[str] = ..., media_type: _Optional[str] = ..., sha256: _Optional[str] = ..., create_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., elements: _Optional[_Iterable[_Union[Element, _Mapping]]] = ..., chunks: _Optional[_Iterable[_Union[Chunk, _Mapping]]] = ..., issues: _Optional[_Iterable[_Union[DocumentIssue, _Mapping]]] = ..., media_type_source: _Optional[str] = ..., wrappers: _Optional[_Iterable[str]] = ..., tokenizer: _Optional[str] = ..., name: _Optional[str] = ..., documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., outline: _Optional[_Iterable[_Union[OutlineItem, _Mapping]]] = ..., links: _Optional[_Iterable[_Union[Link, _Mapping]]] = ..., form_fields: _Optional[_Iterable[_Union[FormField, _Mapping]]] = ..., page_images: _Optional[_Iterable[_Union[PageImage, _Mapping]]] = ..., properties: _Optional[_Mapping[str, str]] = ..., embedding_model: _Optional[str] = ..., embedding_dimensions: _Optional[int] = ..., dropped_chunks: _Optional[_Iterable[_Union[DroppedChunk, _Mapping]]] = ...) -> None: ...

@@ -162,10 +162,14 @@ class SplitTask(_message.Message):
     def __init__(self, chunk_size: _Optional[int] = ..., chunk_overlap: _Optional[int] = ..., unit: _Optional[_Union[SplitUnit, str]] = ..., heading_level: _Optional[int] = ..., tokens_max: _Optional[int] = ...) -> None: ...
 
 class EmbedTask(_message.Message):
-    __slots__ = ("model",)
+    __slots__ = ("model", "dimensions", "include_headings")
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_HEADINGS_FIELD_NUMBER: _ClassVar[int]
     model: str
-    def __init__(self, model: _Optional[str] = ...) -> None: ...
+    dimensions: int
+    include_headings: bool
+    def __init__(self, model: _Optional[str] = ..., dimensions: _Optional[int] = ..., include_headings: bool = ...) -> None: ...
 
 class FilterTask(_message.Message):
     __slots__ = ("tokens_min", "tokens_max", "characters_min", "characters_max", "letters_min", "exclude_phrases", "include_phrases")

@@ -64,7 +64,7 @@ class EngineInfo(_message.Message):
     def __init__(self, name: _Optional[str] = ..., workers: _Optional[int] = ...) -> None: ...
 
 class GetServerInfoResponse(_message.Message):
-    __slots__ = ("version", "limits", "handlers", "engines", "tasks", "uri_schemes", "callbacks", "tenant")
+    __slots__ = ("version", "limits", "handlers", "engines", "tasks", "uri_schemes", "callbacks", "tenant", "embedding_models")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     HANDLERS_FIELD_NUMBER: _ClassVar[int]
@@ -73,6 +73,7 @@ class GetServerInfoResponse(_message.Message):
     URI_SCHEMES_FIELD_NUMBER: _ClassVar[int]
     CALLBACKS_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_MODELS_FIELD_NUMBER: _ClassVar[int]
     version: str
     limits: Limits
     handlers: _containers.RepeatedCompositeFieldContainer[HandlerInfo]
@@ -81,7 +82,8 @@ class GetServerInfoResponse(_message.Message):
     uri_schemes: _containers.RepeatedScalarFieldContainer[str]
     callbacks: bool
     tenant: str
-    def __init__(self, version: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., handlers: _Optional[_Iterable[_Union[HandlerInfo, _Mapping]]] = ..., engines: _Optional[_Iterable[_Union[EngineInfo, _Mapping]]] = ..., tasks: _Optional[_Iterable[str]] = ..., uri_schemes: _Optional[_Iterable[str]] = ..., callbacks: bool = ..., tenant: _Optional[str] = ...) -> None: ...
+    embedding_models: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, version: _Optional[str] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., handlers: _Optional[_Iterable[_Union[HandlerInfo, _Mapping]]] = ..., engines: _Optional[_Iterable[_Union[EngineInfo, _Mapping]]] = ..., tasks: _Optional[_Iterable[str]] = ..., uri_schemes: _Optional[_Iterable[str]] = ..., callbacks: bool = ..., tenant: _Optional[str] = ..., embedding_models: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetStatsRequest(_message.Message):
     __slots__ = ()

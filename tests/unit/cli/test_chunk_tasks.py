@@ -42,6 +42,9 @@ def tasks_of(server: FakeServer) -> list[Any]:
         (["--filter", "letters_min=half"], "expected a number, such as letters_min=0.5"),
         (["--similarity", "0.9"], "--similarity needs --dedup"),
         (["--dedup", "--similarity", "high"], "invalid float"),
+        (["--dimensions", "64"], "need --embed MODEL"),
+        (["--embed-headings"], "need --embed MODEL"),
+        (["--embed", "hashing-1", "--dimensions", "few"], "invalid int"),
     ],
 )
 def test_wrong_usage_is_2_and_says_what_to_do(ingest: Ingest, text_file: Path, arguments: list[str], words: str) -> None:
@@ -68,6 +71,26 @@ def test_rules_and_similarity_are_passed_on(server: FakeServer, ingest: Ingest, 
     assert list(filtering.filter.exclude_phrases) == ["all rights=reserved", "spam"]
     assert list(filtering.filter.include_phrases) == ["ham"]
     assert dedup.dedup.similarity == 0.9
+
+
+def test_embedding_comes_last(server: FakeServer, ingest: Ingest, text_file: Path) -> None:
+    options = ["--embed", "own/nomic:latest", "--dimensions", "256", "--embed-headings", "--dedup"]
+    assert ingest("run", text_file, *options).status == 0
+    tasks = tasks_of(server)
+    assert [task.WhichOneof("kind") for task in tasks] == ["extract", "split", "dedup", "embed"]
+    task = tasks[-1].embed
+    assert (task.model, task.dimensions, task.include_headings) == ("own/nomic:latest", 256, True)
+
+
+def test_the_default_model_is_the_empty_name(server: FakeServer, ingest: Ingest, text_file: Path) -> None:
+    assert ingest("run", text_file, "--embed", "default").status == 0
+    assert tasks_of(server)[-1].embed.model == ""
+
+
+def test_vectors_are_shown_by_few_digits() -> None:
+    document = document_pb2.Document()
+    document.chunks.add(id="c1", embedding=[0.1, -1.0, 3e-9])
+    assert '"embedding": [0.1, -1.0, 3e-09]' in chunk_lines(document, "")
 
 
 def test_dropped_chunks_are_counted_by_rule_most_first() -> None:
