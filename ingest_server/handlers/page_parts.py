@@ -116,10 +116,7 @@ def whole(context: Context, state: bytes, results: Sequence[PartResult]) -> byte
     if all(result.failure is not None for result in results):
         raise _raised(results[0].failure)
     reader, given = _opened(state)
-    document = given.about + reader.finish_pages(reader.join_pages(list(_parts(reader, given, results, context))))
-    pages = sum(result.units for result in results)
-    context.progress(pages, pages, "page")
-    return document
+    return given.about + reader.finish_pages(reader.join_pages(list(_parts(reader, given, results, context))))
 
 
 def _parts(reader: PagedReader, given: _State, results: Sequence[PartResult], context: Context) -> Iterator[bytes]:

@@ -77,9 +77,10 @@ class PartEnd(msgspec.Struct, array_like=True, frozen=True):
 
 
 class MergeHead(msgspec.Struct, array_like=True, frozen=True):
-    """What a merge is told beside the job's input: `SplitOrder.state` and how the parts ended, in their order."""
+    """What a merge is told beside the job's input: `SplitOrder.state` and `unit`, and how the parts ended, in their order."""
 
     state: bytes
+    unit: str
     ends: list[PartEnd]
 
 

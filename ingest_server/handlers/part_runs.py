@@ -14,11 +14,12 @@ from ingest.v1 import job_pb2
 from ingest_server.domain.errors import Code, Failure, Reason
 from ingest_server.handlers.blobs import BlobAccess
 from ingest_server.handlers.failure_text import own_failure
-from ingest_server.handlers.interface import HandlerFailure, Output
+from ingest_server.handlers.interface import Context, HandlerFailure, Output
 from ingest_server.handlers.options import InvalidOptions
 from ingest_server.handlers.part_orders import (
     MERGE,
     PART,
+    MergeHead,
     PartEnd,
     PartHead,
     PartOrder,
@@ -105,7 +106,7 @@ class PartRuns:
                 if rest[:1] == PART:
                     plan, rest, depth = self.unfold(plan, rest)
                 first = plan.steps[0]
-                merge = _bound(first, head.state, [self._result(end) for end in head.ends])
+                merge = _bound(first, head, [self._result(end) for end in head.ends])
                 merging = replace(first, function=merge, merge=None)
                 return replace(plan, steps=(merging, *plan.steps[1:])), rest, depth
             part, rest = read_part(payload)
@@ -154,8 +155,14 @@ def _part_spec(plan: Plan, handler: str) -> bytes:
     return spec.SerializeToString(deterministic=True)
 
 
-def _bound(step: Step, state: bytes, results: Sequence[PartResult]) -> Callable[..., Any]:
-    """The merge of a handler as a function of context and options."""
+def _bound(step: Step, head: MergeHead, results: Sequence[PartResult]) -> Callable[..., Any]:
+    """The merge of a handler as a function of context and options. The job's progress is that all its parts are done."""
     merge = step.merge
     assert merge is not None, "who splits has one"
-    return lambda context, *options: merge(context, *options, state, results)
+    units = sum(end.units for end in head.ends)
+
+    def run(context: Context, *options: Any) -> Any:
+        context.progress(units, units, head.unit)
+        return merge(context, *options, head.state, results)
+
+    return run

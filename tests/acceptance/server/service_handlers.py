@@ -6,11 +6,13 @@ What they leave behind lies in files that the job names: the test reads them aft
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Literal
 
-from ingest_server.handlers import Context, handler
+from ingest_server.handlers import Context, Part, PartResult, Split, handler
 
 
 @dataclass
@@ -88,3 +90,48 @@ def shape(context: Context, options: Shape) -> dict[str, object]:
 async def async_size(context: Context) -> int:
     """How many bytes the input has."""
     return context.input.size_bytes
+
+
+@dataclass
+class Pieces:
+    """A job in parts: each writes its number down; some wait for the FIFO at `gate`, some kill their worker."""
+
+    path: str
+    count: int
+    gate: str = ""
+    gated: tuple[int, ...] = ()
+    deadly: tuple[int, ...] = ()
+
+
+@dataclass
+class Piece:
+    pieces: Pieces
+    number: int
+
+
+@handler("piece", internal=True)
+def piece(context: Context, options: Piece) -> str:
+    """Answer the own number and the input."""
+    pieces, number = options.pieces, options.number
+    if number in pieces.gated:
+        with open(pieces.gate, "rb") as gate:
+            gate.read()
+    if number in pieces.deadly:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    _append(pieces.path, str(number))
+    return f"{number}:{context.input.read().decode()}"
+
+
+def _together(context: Context, options: Pieces, state: bytes, results: Sequence[PartResult]) -> dict[str, object]:
+    return {
+        "state": state.decode(),
+        "results": [result.read().decode() if result.failure is None else result.failure.reason for result in results],
+        "input": context.input.read().decode(),
+    }
+
+
+@handler("pieces", merge=_together)
+def pieces(context: Context, options: Pieces) -> Split:
+    """Do the job in parts."""
+    parts = [Part({"pieces": asdict(options), "number": number}) for number in range(options.count)]
+    return Split("piece", parts, unit="piece", state=b"told before")
