@@ -103,7 +103,7 @@ class Executor:
                 if value is None and len(plan.steps) == 1:
                     return EMPTY_OUTPUT
                 if value.__class__ is Split:
-                    return self._divided(value, step, plan, depth)
+                    return self._divided(value, step, plan, depth, payload, context)
                 last = to_result(value)
             return self._output(last, depth)
         finally:
@@ -131,7 +131,7 @@ class Executor:
                 if inspect.isawaitable(value):
                     value = await value
                 if value.__class__ is Split:
-                    return self._divided(value, step, plan, depth)
+                    return self._divided(value, step, plan, depth, payload, context)
                 last = to_result(value)
             return self._output(last, depth)
         finally:
@@ -160,8 +160,10 @@ class Executor:
         uri = payload[1:].decode()
         return self._sources.fetch(uri, context, media_type=plan.media_type, name=plan.name, metadata=plan.metadata)
 
-    def _divided(self, split: Split, step: Step, plan: Plan, depth: int) -> Divided:
-        order = self._parts.order(split, step, plan, depth)
+    def _divided(self, split: Split, step: Step, plan: Plan, depth: int, payload: bytes, context: AttemptContext) -> Divided:
+        # An input by reference is fetched once, not by every part.
+        fetched = context.input if payload[:1] == b"u" else None
+        order = self._parts.order(split, step, plan, depth, fetched)
         for part in split.parts:
             if part.input is not None:
                 discard(part.input.path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from google.protobuf.message import DecodeError
@@ -14,7 +14,7 @@ from ingest.v1 import job_pb2
 from ingest_server.domain.errors import Code, Failure, Reason
 from ingest_server.handlers.blobs import BlobAccess
 from ingest_server.handlers.failure_text import own_failure
-from ingest_server.handlers.interface import Context, HandlerFailure, Output
+from ingest_server.handlers.interface import Context, HandlerFailure, Input
 from ingest_server.handlers.options import InvalidOptions
 from ingest_server.handlers.part_orders import (
     MERGE,
@@ -30,10 +30,13 @@ from ingest_server.handlers.part_orders import (
 )
 from ingest_server.handlers.parts import DEPTH_MAX, PARTS_MAX, STATE_BYTES_MAX, Part, PartResult, Split
 from ingest_server.handlers.plan import NoPlan, Plan, Planner, Step
-from ingest_server.handlers.results import BadResult, to_result
+from ingest_server.handlers.results import BadResult, Result, to_result
 
 INLINE_BYTES_MAX = 4 * 1024
 """Own inputs of parts up to this size travel with the order; larger ones become blobs."""
+
+_Shared: TypeAlias = tuple[tuple[str, str, dict[str, str]], bytes, bytes]
+"""((media type, name, metadata), payload, blob sha256 or b"") of an input"""
 
 
 class PartRuns:
@@ -48,7 +51,7 @@ class PartRuns:
         self._planner = planner
         self._blobs = blobs
 
-    def order(self, split: Split, step: Step, plan: Plan, depth: int) -> SplitOrder:
+    def order(self, split: Split, step: Step, plan: Plan, depth: int, fetched: Input | None) -> SplitOrder:
         """What the scheduler is told of a handler that split.
 
         Args:
@@ -56,6 +59,7 @@ class PartRuns:
             step: the handler.
             plan: of its job.
             depth: of its job: 0 for one that is no part.
+            fetched: the input of its job, if that is a reference: parts are given what it holds now. Else None.
 
         Raises:
             BadResult: INVALID_RESULT, with what is wrong; STORAGE_FULL if an input cannot be kept.
@@ -67,20 +71,28 @@ class PartRuns:
         except (NoPlan, InvalidOptions) as error:
             message = f"the handler returned a Split whose parts cannot run: {error}"
             raise BadResult(own_failure(Code.INTERNAL, Reason.INVALID_RESULT, message)) from error
-        orders = [self._part(part, given, depth + 1) for part, given in zip(split.parts, options, strict=True)]
+        shared = self._shared(fetched) if fetched is not None and any(part.input is None for part in split.parts) else None
+        orders = [self._part(part, given, depth + 1, shared) for part, given in zip(split.parts, options, strict=True)]
         return SplitOrder(_part_spec(plan, split.handler), orders, split.unit, split.state)
 
-    def _part(self, part: Part, options: bytes, depth: int) -> PartOrder:
-        if part.input is None:
+    def _part(self, part: Part, options: bytes, depth: int, shared: _Shared | None) -> PartOrder:
+        if part.input is not None:
+            given = part.input
+            described = (given.media_type, given.name, dict(given.metadata))
+            payload, blob = self._kept(to_result(given))
+        elif shared is not None:
+            described, payload, blob = shared
+        else:
             return PartOrder(part_payload(PartHead(options, depth)), None, b"", part.units)
-        given = part.input
-        head = part_payload(PartHead(options, depth, True, given.media_type, given.name, dict(given.metadata)))
-        payload, blob = self._kept(given)
-        return PartOrder(head, payload, blob, part.units)
+        return PartOrder(part_payload(PartHead(options, depth, True, *described)), payload, blob, part.units)
 
-    def _kept(self, given: Output) -> tuple[bytes, bytes]:
+    def _shared(self, fetched: Input) -> _Shared:
+        """An input that all parts share."""
+        result = Result(path=fetched.path(), size_bytes=fetched.size_bytes)
+        return (fetched.media_type, fetched.name, dict(fetched.metadata)), *self._kept(result)
+
+    def _kept(self, result: Result) -> tuple[bytes, bytes]:
         """The payload of an input, and the blob it refers to."""
-        result = to_result(given)
         if result.path is None and result.size_bytes <= INLINE_BYTES_MAX:
             return (b"i" + bytes(result.data)) if result.size_bytes else b"", b""
         try:

@@ -20,6 +20,7 @@ from tests.acceptance.server.conftest import StartServer
 from tests.acceptance.server.server_process import ServerProcess, environment
 from tests.fakes.s3_service import ACCESS_KEY, SECRET_KEY, S3Fake, s3_service
 from tests.fakes.web_service import WebFake, page, redirect, web_service
+from tests.unit.handlers.documents.test_page_parts import manual
 
 WAIT_SECONDS_MAX = 30.0
 ONCE = RetryPolicy(max_attempts=1)
@@ -223,3 +224,13 @@ def test_the_command_line_passes_references(server: ServerProcess, web: WebFake,
         "notes.txt": "words of a file",
         "page.txt": "words of the web",
     }
+
+
+async def test_a_document_in_parts_is_fetched_once(client: Client, web: WebFake) -> None:
+    data = manual(50)
+    web.answers["/manual.pdf"] = page(data, "Content-Type: application/pdf")
+    web.requests.clear()
+    in_parts = await client.run(JobSpec(f"{web.url}/manual.pdf", extract(pages_per_part=9)))
+    at_once = await client.run(JobSpec(Input(data=data), extract(pages_per_part=50)))
+    assert await in_parts.raise_for_state().document() == await at_once.raise_for_state().document()
+    assert len([request for request in web.requests if "/manual.pdf" in request]) == 1
