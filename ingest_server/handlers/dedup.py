@@ -36,6 +36,10 @@ def dedup(context: Context, options: DedupRequest) -> Output:
     return to_output(document, context)
 
 
+_NO_SHINGLES: array[int] = array("q")
+"""Stands for those of a chunk where none are needed."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where a chunk that is kept stands."""
@@ -55,17 +59,19 @@ class _Judge:
 
     def __call__(self, document: document_pb2.Document, chunk: document_pb2.Chunk) -> document_pb2.DroppedChunk | None:
         own = digest(normalised(chunk.text))
-        members = next(self._sets) if self._near is not None else None
+        members = next(self._sets, _NO_SHINGLES)
         place = self._same.get(own)
         if place is not None:
             return _note("same", place, document, 1.0)
-        found = self._near.nearest(members) if self._near is not None and members is not None else None
-        if found is not None:
-            return _note("near", self._kept[found[0]], document, found[1])
-        place = self._same[own] = _Place(document, chunk.id)
-        if self._near is not None and members is not None:
+        place = _Place(document, chunk.id)
+        if self._near is not None:
+            telling = self._near.telling(members)
+            found = self._near.nearest(members, telling)
+            if found is not None:
+                return _note("near", self._kept[found[0]], document, found[1])
+            self._near.add(members, telling)
             self._kept.append(place)
-            self._near.add(members)
+        self._same[own] = place
         return None
 
 

@@ -49,7 +49,7 @@ def embedder_for(request: EmbedRequest) -> tuple[str, Embedder]:
     return choice.name, _hashing(request.dimensions)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _hashing(dimensions: int) -> HashingEmbedder:
     """Kept from job to job with the words it has met. A worker runs one plain handler at a time."""
     return HashingEmbedder(dimensions)

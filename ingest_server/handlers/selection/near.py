@@ -26,7 +26,7 @@ class NearSets:
 
     Args:
         similarity: least Jaccard similarity, above 0, at most 1.
-        all_sets: every set that will be asked of, each ascending: tells which members are rare.
+        all_sets: every set that will be asked of or added, once each: tells which members are rare.
         check: called once per comparison; raises to stop.
     """
 
@@ -40,13 +40,22 @@ class NearSets:
         self._sets: list[Sequence[int]] = []
         self._found_by: dict[int, list[int]] = {}
 
-    def nearest(self, members: Sequence[int]) -> tuple[int, float] | None:
-        """The number of the first set added that is near, in the order of adding, and how similar it is; None if none is."""
-        size = len(members)
+    def nearest(self, members: Sequence[int], telling: Sequence[int]) -> tuple[int, float] | None:
+        """The first near set in the order of adding.
+
+        Args:
+            members: of the new set.
+            telling: of them, from `telling`.
+
+        Returns:
+            Its number and how similar it is; None if none is near.
+        """
         candidates: set[int] = set()
-        for member in self._prefix(members):
+        for member in telling:
             candidates.update(self._found_by.get(member, ()))
-        own = set(members)
+        if not candidates:
+            return None
+        size, own = len(members), set(members)
         for number in sorted(candidates):
             self._check()
             other = self._sets[number]
@@ -59,16 +68,21 @@ class NearSets:
                 return number, similarity
         return None
 
-    def add(self, members: Sequence[int]) -> None:
-        """Add a set; its number is how many were added before."""
+    def add(self, members: Sequence[int], telling: Sequence[int]) -> None:
+        """Add a set; its number is how many were added before. Arguments: see `nearest`."""
         number = len(self._sets)
         self._sets.append(members)
-        for member in self._prefix(members):
+        for member in telling:
             self._found_by.setdefault(member, []).append(number)
 
-    def _prefix(self, members: Sequence[int]) -> list[int]:
-        """The members that another set must share one of, rarest first."""
+    def telling(self, members: Sequence[int]) -> list[int]:
+        """Members one of which any near set must have as well: the first of the order that are not of this set alone."""
         length = len(members) - math.ceil(self._similarity * len(members) - _ROUNDING) + 1
         counts = self._frequencies
-        ranked = sorted((counts[member % _BUCKETS], member) for member in members)
-        return [member for _, member in ranked[:length]]
+        # A bucket counted once holds one member of one set: rarest of all, and no other set can be found by it.
+        shared = [(count, member) for member in members if (count := counts[member % _BUCKETS]) > 1]
+        length -= len(members) - len(shared)
+        if length <= 0:
+            return []
+        shared.sort()
+        return [member for _, member in shared[:length]]

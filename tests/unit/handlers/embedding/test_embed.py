@@ -116,6 +116,16 @@ def test_blank_chunks_and_zeros_have_no_vector() -> None:
     assert (document.embedding_model, document.embedding_dimensions) == ("m", 2)
 
 
+def test_documents_inside_have_vectors_and_models_of_their_own() -> None:
+    outer = document_with(["one"])
+    outer.documents.add().CopyFrom(document_with(["two", "three"]))
+    outer.documents.add().CopyFrom(document_with([]))
+    document = run(outer)
+    assert [len(chunk.embedding) for chunk in document.documents[0].chunks] == [512, 512]
+    recorded = [(each.embedding_model, each.embedding_dimensions) for each in (document, *document.documents)]
+    assert recorded == [("hashing-1", 512), ("hashing-1", 512), ("", 0)]
+
+
 def test_no_chunks_no_model() -> None:
     document = document_with([], embedding_model="old", embedding_dimensions=3)
     after = run(document)

@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ingest_server.handlers.embedding.endpoint import Endpoint, EndpointEmbedder, EndpointLimits
 from ingest_server.handlers.interface import Cancelled, HandlerFailure
@@ -28,6 +30,9 @@ from tests.fakes.embedding_service import (
 from tests.unit.handlers.documents.conftest import FakeContext, FakeInput
 
 KEY = "sk-very-secret-0123456789"
+NUMBERS = st.integers() | st.floats() | st.none() | st.text(max_size=3) | st.lists(st.floats(), max_size=3)
+ENTRIES = st.fixed_dictionaries({"index": st.integers(-1, 2) | NUMBERS, "embedding": st.lists(NUMBERS, max_size=3) | NUMBERS})
+JSON = st.fixed_dictionaries({"data": st.lists(ENTRIES, max_size=3) | NUMBERS}) | NUMBERS
 LIMITS = EndpointLimits(request_seconds=30.0, response_bytes_max=64 * 1024)
 
 
@@ -125,6 +130,18 @@ def test_a_wrong_answer_is_told_and_not_asked_for_again(service: EmbeddingFake, 
     assert (caught.reason, caught.retryable) == ("EMBEDDING_INVALID", False)
     assert told in caught.message
     assert len(service.asked) == 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_whatever_is_answered_is_vectors_or_a_failure(body: bytes) -> None:
+    model = EndpointEmbedder(Endpoint("own", "http://127.0.0.1:1", "", "m"), 0, LIMITS)
+    reason, dimensions = "", []
+    try:
+        dimensions = [len(vector) for vector in model._vectors(body, 2)]
+    except HandlerFailure as caught:
+        reason = caught.reason
+    assert reason == "EMBEDDING_INVALID" or (len(dimensions) == 2 and dimensions[0] == dimensions[1] > 0)
 
 
 def test_dimensions_that_were_asked_for_must_come(service: EmbeddingFake) -> None:

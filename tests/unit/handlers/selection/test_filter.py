@@ -87,6 +87,14 @@ def test_phrases_disregard_case_and_kinds_of_white_space() -> None:
     assert kept(["1.5", "105"], include_phrases=("1.5",)) == ["1.5"], "a phrase is no pattern"
 
 
+def test_each_document_inside_keeps_its_own_notes() -> None:
+    outer = document_with(["x", "one two"])
+    outer.documents.add().CopyFrom(document_with(["three four", "y"]))
+    document = document_of(filter_chunks(context_of(outer), FilterRequest(tokens_min=2)))
+    assert [each.chunk_id for each in document.dropped_chunks] == ["c1"]
+    assert [each.chunk_id for each in document.documents[0].dropped_chunks] == ["c2"]
+
+
 def test_the_first_broken_rule_is_the_one_told_and_ids_stay() -> None:
     texts = ["x", "good and long enough", "1 2 3 4 5 6 7 8", "an advertisement to be dropped"]
     request = FilterRequest(tokens_min=2, letters_min=0.5, exclude_phrases=("advertisement",))
