@@ -44,6 +44,7 @@ def extract(
     pages_per_part: int = 0,
     fail_on_partial: bool = False,
     content: str = "main",
+    tables: bool = True,
     images: bool = False,
     page_images_dpi: int = 0,
     links: bool = False,
@@ -59,6 +60,7 @@ def extract(
         pages_per_part: a document of more pages is read in parts of so many, on all workers; 0 means 32.
         fail_on_partial: fail if any part of the document could not be read.
         content: of HTML: "main" without navigation and the like, or "full" for everything that is seen.
+        tables: whether tables are looked for in PDFs; without, their text comes as paragraphs.
         images: embedded pictures of PDFs become elements, with their bytes.
         page_images_dpi: dots per inch at which each page of a PDF is drawn into `Document.page_images`, 36 … 600; 0: none is.
         links: fill `Document.links`, from PDFs.
@@ -77,6 +79,7 @@ def extract(
         pages_per_part=pages_per_part,
         fail_on_partial=fail_on_partial,
         content="CONTENT_SCOPE_FULL" if content == "full" else "CONTENT_SCOPE_UNSPECIFIED",
+        tables="TABLE_MODE_UNSPECIFIED" if tables else "TABLE_MODE_OFF",
         images=images,
         page_images_dpi=page_images_dpi,
         links=links,

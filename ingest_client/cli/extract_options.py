@@ -8,7 +8,18 @@ import re
 from ingest_client.cli.options import UsageError
 from ingest_client.task import CONTENT_SCOPES, Task, extract
 
-_NAMES = ("password", "pages", "ocr_language", "content", "fail_on_partial", "images", "page_images_dpi", "links", "outline")
+_NAMES = (
+    "password",
+    "pages",
+    "ocr_language",
+    "content",
+    "no_tables",
+    "fail_on_partial",
+    "images",
+    "page_images_dpi",
+    "links",
+    "outline",
+)
 
 
 def register(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +34,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ocr-language", action="append", default=[], metavar="CODE", help="of text in pictures: eng, deu, …; may be repeated"
     )
+    parser.add_argument("--no-tables", action="store_true", help="leave the text of tables in PDFs as paragraphs")
     parser.add_argument("--content", choices=CONTENT_SCOPES, help="of HTML: main (default), or full with navigation and the like")
     parser.add_argument("--images", action="store_true", help="embedded pictures of PDFs, with their bytes")
     parser.add_argument("--page-images-dpi", type=int, default=0, metavar="N", help="draw each page of PDFs, N dots per inch")
@@ -49,6 +61,7 @@ def extract_task(arguments: argparse.Namespace) -> Task:
         ocr_languages=arguments.ocr_language,
         content=arguments.content or "main",
         fail_on_partial=arguments.fail_on_partial,
+        tables=not arguments.no_tables,
         images=arguments.images,
         page_images_dpi=arguments.page_images_dpi,
         links=arguments.links,

@@ -14,6 +14,15 @@ class ContentScope(IntEnum):
     FULL = 2
 
 
+class TableMode(IntEnum):
+    """Whether tables are looked for where the document does not say what is one: the values of `ingest.v1.TableMode`;
+    UNSPECIFIED is read as ON."""
+
+    UNSPECIFIED = 0
+    ON = 1
+    OFF = 2
+
+
 def enum_fault(kind: type[IntEnum], value: int) -> str:
     """What is wrong with an enum's number, to be put behind the name of its field; "" if nothing is."""
     if value in frozenset(kind):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ingest_server.domain import page_image_rules
 from ingest_server.domain.errors import Code, Reason
-from ingest_server.domain.extract_rules import ContentScope, enum_fault
+from ingest_server.domain.extract_rules import ContentScope, TableMode, enum_fault
 from ingest_server.handlers.interface import HandlerFailure
 from ingest_server.handlers.reader import ReadOptions
 
@@ -26,6 +26,7 @@ class ExtractOptions:
         last_page: last page to read, included; 0 means to the end.
         ocr_languages: languages of text in pictures, by tesseract's names; empty: English where it is installed.
         content: how much of a page of HTML; a `ContentScope`.
+        tables: whether tables are looked for in PDFs; a `TableMode`.
         pages_per_part: a document of more pages is read in parts of so many; 0 means 32.
         fail_on_partial: fail where a part of the document could not be read.
         images: embedded pictures of PDFs become elements, with their bytes.
@@ -39,6 +40,7 @@ class ExtractOptions:
     last_page: int = 0
     ocr_languages: tuple[str, ...] = ()
     content: int = ContentScope.UNSPECIFIED
+    tables: int = TableMode.UNSPECIFIED
     pages_per_part: int = 0
     fail_on_partial: bool = False
     images: bool = False
@@ -48,8 +50,9 @@ class ExtractOptions:
 
     def check(self) -> None:
         """Refuse numbers that no document and no enum has. Raises HandlerFailure, INVALID_OPTIONS."""
-        if fault := enum_fault(ContentScope, self.content):
-            raise _invalid(f"content {fault}.")
+        for field, kind in (("content", ContentScope), ("tables", TableMode)):
+            if fault := enum_fault(kind, getattr(self, field)):
+                raise _invalid(f"{field} {fault}.")
         if fault := page_image_rules.fault_of(self.page_images_dpi):
             raise _invalid(f"page_images_dpi {fault}.")
         for field in ("first_page", "last_page", "pages_per_part"):
@@ -67,6 +70,7 @@ class ExtractOptions:
             last_page=last_page,
             ocr_languages=self.ocr_languages,
             content=self.content or ContentScope.MAIN,
+            tables=self.tables != TableMode.OFF,
             pages_per_part=pages_per_part,
             continued=continued,
             images=self.images,

@@ -32,6 +32,7 @@ class ReadOptions:
         last_page: included; 0 means to the end.
         ocr_languages: of text in pictures, by tesseract's names; empty: its default.
         content: how much of a page that has more than its content; a `ContentScope`.
+        tables: whether tables are looked for where the document does not say what is one, as in PDFs.
         nesting: the account of what lies inside the document sent, if this is a part of it; None for that document itself.
         pages_per_part: a document of which more pages are asked for is not read: `PagesToDivide` is the answer. 0: it is.
         continued: pages before these are read by others: what belongs to the document as a whole is left to them.
@@ -46,6 +47,7 @@ class ReadOptions:
     last_page: int = 0
     ocr_languages: tuple[str, ...] = ()
     content: int = ContentScope.MAIN
+    tables: bool = True
     nesting: Nesting | None = None
     pages_per_part: int = 0
     continued: bool = False

@@ -67,6 +67,7 @@ SPECS: list[tuple[dict[str, Any], str, str]] = [
     ({"tasks": [extract(ocr_languages=["eng"] * 9)]}, "tasks[0].extract.ocr_languages", "must have at most 8 languages, not 9"),
     ({"tasks": [extract(page_images_dpi=35)]}, "tasks[0].extract.page_images_dpi", "or 36 … 600, not 35"),
     ({"tasks": [extract(page_images_dpi=-1)]}, "tasks[0].extract.page_images_dpi", "or 36 … 600, not -1"),
+    ({"tasks": [extract(tables=3)]}, "tasks[0].extract.tables", "must be one of 0 (UNSPECIFIED), 1 (ON), 2 (OFF), not 3"),
     ({"labels": {"UP": "x"}}, "labels", "key must match [a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?, not 'UP'"),
     ({"labels": {str(index): "x" for index in range(33)}}, "labels", "must have at most 32 labels, not 33"),
     ({"labels": {"a": "ä" * 128}}, "labels['a']", "must have at most 255 bytes, not 256"),

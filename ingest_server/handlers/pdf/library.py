@@ -31,7 +31,7 @@ instance of `c_void_p` is converted anew at each call, which makes it cost 0.20 
 pointer: Callable[[int], Pointer] = ctypes.c_void_p.from_param
 
 
-def _fast(function: Any, result: type | None) -> Callable[..., Any]:
+def fast_function(function: Any, result: type | None) -> Callable[..., Any]:
     """The same C function, without the conversions that its declared argument types cost."""
     address = ctypes.cast(function, ctypes.c_void_p).value
     assert address is not None
@@ -50,15 +50,15 @@ close_page = _long(raw.FPDF_ClosePage, None)
 load_text = _long(raw.FPDFText_LoadPage, ctypes.c_void_p)
 close_text = _long(raw.FPDFText_ClosePage, None)
 count_objects = _long(raw.FPDFPage_CountObjects, ctypes.c_int)
-fast_page_box = _fast(raw.FPDF_GetPageBoundingBox, None)
-fast_rotation = _fast(raw.FPDFPage_GetRotation, ctypes.c_int)
-fast_count_chars = _fast(raw.FPDFText_CountChars, ctypes.c_int)
-fast_get_text = _fast(raw.FPDFText_GetText, ctypes.c_int)
-fast_loose_box = _fast(raw.FPDFText_GetLooseCharBox, None)
-fast_font_size = _fast(raw.FPDFText_GetFontSize, ctypes.c_double)
-fast_char_index = _fast(raw.FPDFText_GetCharIndexFromTextIndex, ctypes.c_int)
-fast_count_rects = _fast(raw.FPDFText_CountRects, ctypes.c_int)
-fast_rect = _fast(raw.FPDFText_GetRect, None)
+fast_page_box = fast_function(raw.FPDF_GetPageBoundingBox, None)
+fast_rotation = fast_function(raw.FPDFPage_GetRotation, ctypes.c_int)
+fast_count_chars = fast_function(raw.FPDFText_CountChars, ctypes.c_int)
+fast_get_text = fast_function(raw.FPDFText_GetText, ctypes.c_int)
+fast_loose_box = fast_function(raw.FPDFText_GetLooseCharBox, None)
+fast_font_size = fast_function(raw.FPDFText_GetFontSize, ctypes.c_double)
+fast_char_index = fast_function(raw.FPDFText_GetCharIndexFromTextIndex, ctypes.c_int)
+fast_count_rects = fast_function(raw.FPDFText_CountRects, ctypes.c_int)
+fast_rect = fast_function(raw.FPDFText_GetRect, None)
 
 
 class PdfDocument:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import accumulate, repeat
 from operator import add
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ingest_server.handlers.elements import Box
 from ingest_server.handlers.pdf.accents import joined_accents, may_have_accents
@@ -202,6 +202,33 @@ class PageText:
         if len(text) != last - first + 1:
             return text  # Characters were removed or expanded, so places do not tell indexes.
         return joined_accents(text, lambda places: self.boxes([first + place for place in places]))
+
+    def raw(self, first: int, last: int) -> str:
+        """What pdfium has from its character `first` to `last`: one UTF-16 unit or none, or two, for each."""
+        count = last - first + 1
+        written = fast_get_text(self.handle, first, count, self._buffers.room(count)) - 1
+        return self._buffers.text(written) if written > 0 else ""
+
+    def clean(self, first: int, last: int) -> str:
+        """The same as text of an element: see `_CLEAN`, with accents joined."""
+        text = self.raw(first, last)
+        if may_have_accents(text):
+            text = self._with_accents(text, first, last)
+        return text.translate(_CLEAN).strip()
+
+    def extents(self) -> tuple[list[float], list[float], list[float]]:
+        """Where the lines begin and end, along the direction of text on the page as it is shown, but in the page's own space; and
+        their nominal font sizes."""
+        half = 4 * len(self.texts)
+        along = 1 if self._rotation in (1, 3) else 0
+        floats: Any = memoryview(self._edge_bytes).cast("f")
+        return floats[along:half:4].tolist(), floats[half + 2 + along :: 4].tolist(), self._sizes
+
+    def edges(self, indexes: list[int]) -> tuple[Values, Values]:
+        """Where characters begin and end, in the same direction and space as `extents`."""
+        values = self._box_values(indexes)
+        along = 1 if self._rotation in (1, 3) else 0
+        return values[along::4], values[along + 2 :: 4]
 
     def shown(self, lefts: Values, tops: Values, rights: Values, bottoms: Values) -> Corners:
         """Rectangles of the page's own space (origin at the bottom left) on the page as it is shown: turned, and y downwards."""

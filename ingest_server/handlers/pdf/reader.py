@@ -26,6 +26,7 @@ from ingest_server.handlers.pdf.metadata import fill_metadata
 from ingest_server.handlers.pdf.page_text import PAGE_CHARACTERS_MAX, Buffers, PageText
 from ingest_server.handlers.pdf.scans import Scans
 from ingest_server.handlers.pdf.structure import Page, Scanned, Structure
+from ingest_server.handlers.pdf.tables.finder import tables_of
 from ingest_server.handlers.reader import PagedReader, PagesToDivide, ReadOptions
 from ingest_server.handlers.source import Source
 
@@ -100,7 +101,7 @@ class PdfReader(PagedReader):
             waiting: list[Page] = []
             for number in range(first, last + 1):
                 context.check()
-                page = self._page(pdf, number, document, scans, beside)
+                page = self._page(pdf, number, document, scans, beside, options.tables)
                 if isinstance(page, Scanned):
                     structure.add(waiting)
                     waiting.clear()
@@ -116,7 +117,7 @@ class PdfReader(PagedReader):
         return document, structure
 
     def _page(
-        self, pdf: PdfDocument, number: int, document: document_pb2.Document, scans: Scans, beside: BesideText
+        self, pdf: PdfDocument, number: int, document: document_pb2.Document, scans: Scans, beside: BesideText, tables: bool
     ) -> Page | Scanned | None:
         """One page, read but not yet joined; None, and an issue in the document, if it has no text or cannot be read."""
         page_address = load_page(pdf.address, number - 1)
@@ -134,13 +135,16 @@ class PdfReader(PagedReader):
                 text = PageText(page, text_page, self._buffers)
                 if text.truncated:
                     _note(document, number, PAGE_TRUNCATED, f"Only the first {PAGE_CHARACTERS_MAX} characters were read.")
-                cut = cut_at_gutters(text, text.lines()) if may_have_gutter(text) else None
+                lines, found = (tables_of(page_address, page, text) if tables else None) or (None, [])
+                cut = (lines, False) if lines is not None else None
+                if may_have_gutter(text):
+                    cut = cut_at_gutters(text, lines if lines is not None else text.lines())
                 if beside.wanted:
                     beside.add_page(page_address, text_address, number, text)
             finally:
                 close_text(text_page)
             if text.texts:
-                return number, text, cut
+                return number, text, cut, found
             scanned = _scanned(page_address, number, document, scans) if count_objects(page) > 0 else None
             return scanned or (Scanned(number, []) if number in beside.pictures else None)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from operator import le
 from typing import NamedTuple, TypeAlias
 
@@ -16,14 +17,16 @@ from ingest_server.handlers.pdf.headings import FontSizes
 from ingest_server.handlers.pdf.images import Picture
 from ingest_server.handlers.pdf.page_text import LineRow, PageText
 from ingest_server.handlers.pdf.paragraphs import Paragraph, column_paragraphs, paragraphs
-from ingest_server.handlers.pdf.picture_elements import elements_with_pictures
+from ingest_server.handlers.pdf.picture_elements import NOWHERE, elements_with_pictures
 from ingest_server.handlers.pdf.reading_order import drawn_in_order, in_reading_order
+from ingest_server.handlers.pdf.tables.finder import TABLE_MARK
+from ingest_server.handlers.pdf.tables.grid import Table, as_entry
 
 EVIDENCE_CHARACTERS_MAX = 100_000
 """How much of a page is searched for a divided word's hyphen; a page of text has 5,000 characters."""
 
-Page: TypeAlias = tuple[int, PageText, tuple[list[LineRow], bool] | None]
-"""(number from 1, its text, its lines and whether they were cut, where that had to be looked at)"""
+Page: TypeAlias = tuple[int, PageText, tuple[list[LineRow], bool] | None, list[Table]]
+"""(number from 1, its text, its lines and whether they were cut, where that had to be looked at, its tables)"""
 
 
 class Scanned(NamedTuple):
@@ -50,23 +53,28 @@ class Structure:
         """Join the lines of the next pages."""
         for page in pages:
             number, joined = _joined(page)
-            if number in self._pictures:
-                self._add_pictures(number, joined)
+            if page[3] or number in self._pictures:
+                self._add_others(number, joined, page[3])
                 continue
             self._sizes.add(joined)
             self._elements += page_elements(len(self._elements) + 1, number, joined)
 
     def add_scanned(self, page: Scanned) -> None:
         """Take up the next page, which was recognised; its pictures first, as they are what was recognised."""
-        self._add_pictures(page.number, [])
+        self._add_others(page.number, [], [])
         made: list[Paragraph] = [(each.text, each.box, 0.0, PARAGRAPH, 1) for each in page.found]
         entries = page_elements(len(self._elements) + 1, page.number, made)
         self._elements += [as_recognised(entry, each.confidence) for entry, each in zip(entries, page.found, strict=True)]
         self._sizes.skip(len(entries))
 
-    def _add_pictures(self, number: int, joined: list[Paragraph]) -> None:
-        """Take up a page with pictures among its paragraphs."""
-        entries, counted = elements_with_pictures(len(self._elements) + 1, number, joined, self._pictures.pop(number, ()))
+    def _add_others(self, number: int, joined: list[Paragraph], tables: list[Table]) -> None:
+        """Take up a page with pictures among its paragraphs, or with tables, of which each has a paragraph in its place."""
+        first = len(self._elements) + 1
+        entries, counted = elements_with_pictures(first, number, joined, self._pictures.pop(number, ()))
+        for index, (text, *_) in enumerate(counted):
+            if text.startswith(TABLE_MARK):
+                entries[index] = as_entry(tables[int(text[len(TABLE_MARK) :])], first + index, number)
+                counted[index] = ("", NOWHERE, 0.0, PARAGRAPH, 1)
         self._sizes.add(counted)
         self._elements += entries
 
@@ -120,7 +128,7 @@ _decoder = msgspec.msgpack.Decoder(_Part)
 
 def _joined(page: Page) -> tuple[int, list[Paragraph]]:
     """Paragraphs of a page, in reading order."""
-    number, text, cut = page
+    number, text, cut, tables = page
     evidence = text.text[:EVIDENCE_CHARACTERS_MAX]
     if cut is None:
         columns = text.columns()
@@ -133,4 +141,8 @@ def _joined(page: Page) -> tuple[int, list[Paragraph]]:
         lines, was_cut = cut
     if was_cut or not drawn_in_order(lines):
         lines = in_reading_order(lines)
-    return number, paragraphs(lines, evidence)
+    if not tables:
+        return number, paragraphs(lines, evidence)
+    # A table parts the paragraphs before and behind it.
+    runs = groupby(lines, lambda line: line[5] if line[5].startswith(TABLE_MARK) else "")
+    return number, [paragraph for _, run in runs for paragraph in paragraphs(list(run), evidence)]

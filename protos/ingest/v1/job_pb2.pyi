@@ -41,6 +41,12 @@ class ContentScope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CONTENT_SCOPE_MAIN: _ClassVar[ContentScope]
     CONTENT_SCOPE_FULL: _ClassVar[ContentScope]
 
+class TableMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TABLE_MODE_UNSPECIFIED: _ClassVar[TableMode]
+    TABLE_MODE_ON: _ClassVar[TableMode]
+    TABLE_MODE_OFF: _ClassVar[TableMode]
+
 class SplitUnit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SPLIT_UNIT_UNSPECIFIED: _ClassVar[SplitUnit]
@@ -67,6 +73,9 @@ CONFLICT_POLICY_USE_EXISTING: ConflictPolicy
 CONTENT_SCOPE_UNSPECIFIED: ContentScope
 CONTENT_SCOPE_MAIN: ContentScope
 CONTENT_SCOPE_FULL: ContentScope
+TABLE_MODE_UNSPECIFIED: TableMode
+TABLE_MODE_ON: TableMode
+TABLE_MODE_OFF: TableMode
 SPLIT_UNIT_UNSPECIFIED: SplitUnit
 SPLIT_UNIT_TOKENS: SplitUnit
 SPLIT_UNIT_CHARACTERS: SplitUnit
@@ -122,7 +131,7 @@ class RetryPolicy(_message.Message):
     def __init__(self, max_attempts: _Optional[int] = ..., initial_backoff: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_backoff: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., backoff_multiplier: _Optional[float] = ..., non_retryable_reasons: _Optional[_Iterable[str]] = ..., max_crashes: _Optional[int] = ...) -> None: ...
 
 class ExtractTask(_message.Message):
-    __slots__ = ("password", "first_page", "last_page", "ocr_languages", "pages_per_part", "fail_on_partial", "content", "images", "page_images_dpi", "links", "outline")
+    __slots__ = ("password", "first_page", "last_page", "ocr_languages", "pages_per_part", "fail_on_partial", "content", "images", "page_images_dpi", "tables", "links", "outline")
     PASSWORD_FIELD_NUMBER: _ClassVar[int]
     FIRST_PAGE_FIELD_NUMBER: _ClassVar[int]
     LAST_PAGE_FIELD_NUMBER: _ClassVar[int]
@@ -132,6 +141,7 @@ class ExtractTask(_message.Message):
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     PAGE_IMAGES_DPI_FIELD_NUMBER: _ClassVar[int]
+    TABLES_FIELD_NUMBER: _ClassVar[int]
     LINKS_FIELD_NUMBER: _ClassVar[int]
     OUTLINE_FIELD_NUMBER: _ClassVar[int]
     password: str
@@ -143,9 +153,10 @@ class ExtractTask(_message.Message):
     content: ContentScope
     images: bool
     page_images_dpi: int
+    tables: TableMode
     links: bool
     outline: bool
-    def __init__(self, password: _Optional[str] = ..., first_page: _Optional[int] = ..., last_page: _Optional[int] = ..., ocr_languages: _Optional[_Iterable[str]] = ..., pages_per_part: _Optional[int] = ..., fail_on_partial: bool = ..., content: _Optional[_Union[ContentScope, str]] = ..., images: bool = ..., page_images_dpi: _Optional[int] = ..., links: bool = ..., outline: bool = ...) -> None: ...
+    def __init__(self, password: _Optional[str] = ..., first_page: _Optional[int] = ..., last_page: _Optional[int] = ..., ocr_languages: _Optional[_Iterable[str]] = ..., pages_per_part: _Optional[int] = ..., fail_on_partial: bool = ..., content: _Optional[_Union[ContentScope, str]] = ..., images: bool = ..., page_images_dpi: _Optional[int] = ..., tables: _Optional[_Union[TableMode, str]] = ..., links: bool = ..., outline: bool = ...) -> None: ...
 
 class SplitTask(_message.Message):
     __slots__ = ("chunk_size", "chunk_overlap", "unit", "heading_level", "tokens_max")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.v1 import job_pb2
 from ingest_client.cli import inputs, main
 from ingest_client.cli.options import UsageError
 from ingest_client.task import extract
@@ -64,6 +65,20 @@ def test_the_scope_of_content_becomes_an_option_of_extract(tmp_path: Path, given
 def test_a_scope_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="content must be one of main, full, not 'all'"):
         extract(content="all")
+
+
+def test_tables_can_be_left_as_text(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"%PDF")
+    parser = argparse.ArgumentParser()
+    inputs.register(parser)
+    usual, off = (
+        job.to_proto().tasks[0].extract.tables
+        for arguments in ([], ["--no-tables"])
+        for job in inputs.jobs_from(parser.parse_args([str(tmp_path / "a.pdf"), *arguments]))
+    )
+    assert (usual, off) == (job_pb2.TABLE_MODE_UNSPECIFIED, job_pb2.TABLE_MODE_OFF)
+    with pytest.raises(UsageError, match="--no-tables: for extract only"):
+        inputs.jobs_from(parser.parse_args([str(tmp_path / "a.pdf"), "--no-tables", "--handler", "echo"]))
 
 
 def test_a_folder_without_files_is_no_fault_but_told(ingest: Callable[..., Ran], tmp_path: Path) -> None:

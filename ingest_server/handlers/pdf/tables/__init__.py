@@ -1,0 +1,1 @@
+"""Finds the tables of a page of a PDF: ruled ones by their lines, others by the columns in which their words stand."""
