@@ -92,7 +92,9 @@ def our_pages(path: Path) -> list[str]:
     document = document_pb2.Document.FromString(bytes(our_reader(path).data))
     pages: list[list[str]] = [[] for _ in range(document.page_count)]
     for element in document.elements:
-        pages[element.page - 1].append(element.text.text)
+        # Tables as people read them: row by row.
+        texts = [cell.text for cell in element.table.cells] if element.HasField("table") else [element.text.text]
+        pages[element.page - 1] += texts
     return ["\n".join(page) for page in pages]
 
 
