@@ -15,7 +15,7 @@ from ingest_client.models import Batch, Job, JobEvent, JobFilter, JobState, Outp
 from ingest_client.rendering import Format, render
 from ingest_client.result import JobResult
 from ingest_client.specs import Callback, JobSpec, RetryPolicy
-from ingest_client.task import Task, custom, dedup, echo, embed, extract, filter_chunks, split
+from ingest_client.task import Task, custom, dedup, echo, embed, extract, filter_chunks, split, store
 
 __all__ = [
     "Batch",
@@ -57,6 +57,7 @@ __all__ = [
     "extract",
     "filter_chunks",
     "split",
+    "store",
     "render",
     "task",
 ]

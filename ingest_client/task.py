@@ -1,9 +1,11 @@
-"""Constructors of the tasks of a job: `extract()`, `split()`, `filter_chunks()`, `dedup()`, `embed()`, `custom("name", …)`, …"""
+"""Constructors of the tasks of a job: `extract()`, `split()`, `filter_chunks()`, `dedup()`, `embed()`, `store()`, `custom()`."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ingest.v1 import job_pb2
@@ -12,6 +14,8 @@ SPLIT_UNITS = ("tokens", "characters", "sentences", "pages", "headings")
 """What `split` can measure chunks in."""
 CONTENT_SCOPES = ("main", "full")
 """How much of a page `extract` can read."""
+STORE_FORMATS = ("sqlite", "jsonl", "parquet", "json")
+"""What `store` can write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +175,29 @@ def embed(model: str = "", *, dimensions: int = 0, include_headings: bool = Fals
     """
     message = job_pb2.EmbedTask(model=model, dimensions=dimensions, include_headings=include_headings)
     return _frozen("embed", job_pb2.Task(embed=message))
+
+
+def store(target: str | os.PathLike[str], *, format: str = "", document_key: str = "") -> Task:
+    """Write the document, with its chunks and vectors, to a place that the server allows; the document is passed on unchanged.
+
+    Args:
+        target: `sqlite:///PATH`, `file:///PATH` or `s3://BUCKET/PREFIX`; or a path of this machine, if the server runs on it.
+        format: one of `STORE_FORMATS`; "": by the suffix of the target (.sqlite, .db, .jsonl, .parquet), or else "json".
+        document_key: which document this is in the target: what was stored under the same key is replaced. "": the file's digest
+            and name together.
+
+    Raises:
+        ValueError: there is no such format.
+    """
+    if format and format not in STORE_FORMATS:
+        raise ValueError(f"format must be one of {', '.join(STORE_FORMATS)}, not {format!r}")
+    text = os.fspath(target)
+    message = job_pb2.StoreTask(
+        target_uri=text if "://" in text else Path(os.path.abspath(text)).as_uri(),
+        format=f"STORE_FORMAT_{format.upper()}" if format else None,
+        document_key=document_key,
+    )
+    return _frozen("store", job_pb2.Task(store=message))
 
 
 def custom(handler: str, /, **options: Any) -> Task:

@@ -28,6 +28,7 @@ from ingest_server.composition import (
     engine_limits,
     fits_sockets,
     listener,
+    live_configuration,
     make_data_folder,
     operator_settings,
     rest_variables,
@@ -139,13 +140,8 @@ class App:
         names = BatchNames(self._store)
         use_cases = self._use_cases(names)
         settings = self.settings
-        configuration = LiveConfiguration(
-            wire_limits(settings),
-            spec_defaults(settings),
-            LoadedHandlers(self._engine.handlers()),
-            self._callback_rules,
-            self._source_rules,
-            embed_models(settings),
+        configuration = live_configuration(
+            settings, LoadedHandlers(self._engine.handlers()), self._callback_rules, self._source_rules
         )
         self._wire = WireServer(
             use_cases,
@@ -304,6 +300,7 @@ class App:
                 uri_schemes=self._source_rules.schemes,
                 callbacks=self._callback_rules.enabled,
                 embedding_models=embed_models(settings).names(),
+                stores=bool(settings.store_targets),
             ),
         )
 

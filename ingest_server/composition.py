@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -14,18 +15,21 @@ from ingest_server.domain.callback_rules import CallbackRules
 from ingest_server.domain.clock import MICROSECONDS_PER_SECOND, Clock
 from ingest_server.domain.delivery_policy import DeliveryPolicy
 from ingest_server.domain.embed_rules import EmbedModels
+from ingest_server.domain.source_rules import SourceRules
+from ingest_server.domain.store_target import StoreRules
 from ingest_server.domain.webhook import SigningKeys
 from ingest_server.engines.local.limits import LocalEngineLimits
 from ingest_server.handlers.operator import OperatorSettings
 from ingest_server.handlers.sources.limits import SourceLimits
 from ingest_server.jobs.blobs import BlobLimits
+from ingest_server.jobs.handler_table import HandlerTable
 from ingest_server.jobs.server import ServerLimits
 from ingest_server.observability.metrics import Metrics
 from ingest_server.scheduler.callbacks import CallbackLimits, CallbackSender, NoTransport, Transport
 from ingest_server.scheduler.scheduler import SchedulerLimits
 from ingest_server.settings import Settings
 from ingest_server.store.interface import JobStore
-from ingest_server.wire.limits import SpecDefaults, WireLimits
+from ingest_server.wire.limits import LiveConfiguration, SpecDefaults, WireLimits
 from ingest_server.wire.transport import Listener, TlsMaterial, TransportOptions
 
 
@@ -85,6 +89,9 @@ def engine_limits(settings: Settings) -> LocalEngineLimits:
 def operator_settings(settings: Settings) -> OperatorSettings:
     """What built-in handlers are told: each setting of the same name."""
     return OperatorSettings(
+        store_targets=tuple(entry if "://" in entry else os.path.abspath(entry) for entry in settings.store_targets),
+        store_busy_seconds=settings.store_busy_seconds,
+        data_dir=os.path.abspath(settings.data_dir),
         s3_endpoint=settings.s3_endpoint,
         s3_region=settings.s3_region,
         s3_idle_seconds=settings.s3_idle_seconds,
@@ -113,6 +120,11 @@ def source_limits(settings: Settings) -> SourceLimits:
         connect_seconds=settings.source_connect_seconds,
         redirects_max=settings.source_redirects_max,
     )
+
+
+def store_rules(settings: Settings) -> StoreRules:
+    """Where the task store may write."""
+    return StoreRules(settings.store_targets, closed=(settings.data_dir,))
 
 
 def scheduler_limits(settings: Settings) -> SchedulerLimits:
@@ -205,6 +217,21 @@ def spec_defaults(settings: Settings) -> SpecDefaults:
         retry_backoff_max_seconds=settings.retry_backoff_max_seconds,
         retry_backoff_multiplier=settings.retry_backoff_multiplier,
         retry_crashes_max=settings.retry_crashes_max,
+    )
+
+
+def live_configuration(
+    settings: Settings, handlers: HandlerTable, callbacks: CallbackRules, sources: SourceRules
+) -> LiveConfiguration:
+    """What every call reads."""
+    return LiveConfiguration(
+        wire_limits(settings),
+        spec_defaults(settings),
+        handlers,
+        callbacks,
+        sources,
+        embed_models(settings),
+        store_rules(settings),
     )
 
 

@@ -185,6 +185,14 @@ class Settings(RestFields):
     )
 
     # --------------------------------------------------------------------------------------------------- what handlers may reach
+    store_targets: tuple[str, ...] = setting(
+        (),
+        "Where jobs with the task store may write: folders, s3://BUCKET/PREFIX, and all below them. Empty: such jobs are "
+        "refused. The data_dir stays closed.",
+    )
+    store_busy_seconds: float = setting(
+        30.0, "Longest wait for a database of the task store that another process writes to.", least=0.1, most=300
+    )
     s3_endpoint: str = setting(
         "", "S3-compatible service that s3:// is at: http[s]://HOST[:PORT]. Empty: that of AWS for s3_region."
     )

@@ -13,6 +13,7 @@ from ingest_server.domain.callback_rules import CallbackRules
 from ingest_server.domain.embed_rules import HASHING, EmbedModels, named
 from ingest_server.domain.s3_address import check_s3_endpoint
 from ingest_server.domain.source_rules import SourceRules
+from ingest_server.domain.store_target import StoreRules
 from ingest_server.domain.webhook import SigningKeys
 
 AUTH_TOKEN_CHARACTERS_MIN = 16
@@ -30,7 +31,7 @@ def faults_between(values: Mapping[str, Any]) -> list[Fault]:
         *_address_faults(values),
         *_security_faults(values),
         *_callback_faults(values),
-        *_s3_faults(values),
+        *_target_faults(values),
         *_source_faults(values),
         *_embed_faults(values),
         *_order_faults(values),
@@ -124,8 +125,13 @@ def _embed_faults(values: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
-def _s3_faults(values: Mapping[str, Any]) -> list[Fault]:
+def _target_faults(values: Mapping[str, Any]) -> list[Fault]:
     faults = []
+    for entry in values["store_targets"]:
+        try:
+            StoreRules((entry,))
+        except ValueError as error:
+            faults.append(Fault("settings", "store_targets", entry, f"must be a folder or s3://BUCKET/PREFIX: {error}"))
     if values["s3_endpoint"]:
         try:
             check_s3_endpoint(values["s3_endpoint"])

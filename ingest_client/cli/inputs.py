@@ -16,7 +16,7 @@ from typing import Any
 from google.protobuf import json_format
 
 from ingest.v1 import job_pb2
-from ingest_client.cli import chunk_tasks, extract_options
+from ingest_client.cli import chunk_tasks, extract_options, storing
 from ingest_client.cli.options import UsageError, pairs
 from ingest_client.inputs import Input, is_uri
 from ingest_client.specs import Callback, JobSpec, spec_from_proto
@@ -45,6 +45,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overlap", type=int, default=None, metavar="N", help="units that a chunk repeats of the one before")
     chunk_tasks.register(parser)
+    storing.register(parser)
     parser.add_argument("--label", action="append", default=[], metavar="K=V", help="label to filter by")
     parser.add_argument(
         "--callback", action="append", default=[], metavar="URL", help="POST to this URL when a job ends; may be repeated"
@@ -62,7 +63,11 @@ def jobs_from(arguments: argparse.Namespace) -> Iterator[JobSpec]:
     if not arguments.paths and arguments.file is None:
         raise UsageError("nothing to submit: name files, folders with --recursive, - for stdin, or --file jobs.json")
     shape = JobSpec(
-        tasks=(_task(arguments), *chunk_tasks.with_chunk_tasks(_split(arguments), arguments)),
+        tasks=(
+            _task(arguments),
+            *chunk_tasks.with_chunk_tasks(_split(arguments), arguments),
+            *storing.tasks(arguments),
+        ),
         queue=arguments.queue,
         priority=arguments.priority,
         labels=pairs(arguments.label, "--label"),
@@ -96,9 +101,9 @@ def _jobs(places: list[str], described: list[JobSpec], shape: JobSpec, arguments
             yield shape.with_input(Input(media_type=arguments.media_type, uri=place))
         elif os.path.isdir(place):
             for path in _walk(Path(place)):
-                yield shape.with_input(Input.file(path, media_type=arguments.media_type))
+                yield storing.keyed(shape, arguments, path).with_input(Input.file(path, media_type=arguments.media_type))
         else:
-            yield shape.with_input(Input.file(place, media_type=arguments.media_type))
+            yield storing.keyed(shape, arguments, place).with_input(Input.file(place, media_type=arguments.media_type))
 
 
 def _task(arguments: argparse.Namespace) -> Task:
@@ -122,7 +127,8 @@ def _split(arguments: argparse.Namespace) -> tuple[Task, ...]:
     if not given:
         if arguments.overlap is not None:
             raise UsageError("--overlap needs --split, such as --split tokens:512")
-        return ()
+        # What is stored is meant to be found, and what is found are chunks.
+        return (split(),) if arguments.store and not arguments.handler else ()
     unit, colon, size = given.partition(":")
     if unit not in SPLIT_UNITS or (colon and not re.fullmatch(r"[1-9][0-9]{0,8}", size)):
         raise UsageError(f"--split {given!r}: expected one of {', '.join(SPLIT_UNITS)}, and a size after a colon: tokens:512")

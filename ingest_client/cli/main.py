@@ -1,7 +1,7 @@
 """The entry point: reads the arguments, runs one command, turns every end into an exit status.
 
 0    all went well
-1    a job failed, was refused, or does not exist
+1    a job failed, was refused, or does not exist; nothing was found
 2    the arguments or the input are wrong
 3    the server cannot be reached, or refused the call
 130  interrupted with Ctrl-C; jobs that were submitted go on
@@ -17,14 +17,14 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ingest_client.cli import cancel, delete, deliveries, fetch, info, list, queues, retry, run, stats, submit, watch
+from ingest_client.cli import cancel, delete, deliveries, fetch, info, list, queues, retry, run, search, stats, submit, watch
 from ingest_client.cli.options import UsageError, add_global_options
 from ingest_client.cli.printer import Printer
 from ingest_client.errors import Denied, IngestClientError, InvalidRequest, NotFound, Unavailable
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_SERVER, EXIT_INTERRUPTED, EXIT_PIPE = 0, 1, 2, 3, 130, 141
 
-COMMANDS = (submit, run, watch, fetch, list, cancel, retry, delete, deliveries, stats, info, queues)
+COMMANDS = (submit, run, search, watch, fetch, list, cancel, retry, delete, deliveries, stats, info, queues)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,7 +32,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ingest",
         description="Submit documents to an Ingest server, follow them, and fetch what came of them.",
-        epilog="Exit status: 0 all fine, 1 a job failed, 2 wrong usage, 3 server unreachable or refusing, 130 interrupted.",
+        epilog="Exit status: 0 all fine, 1 a job failed or nothing was found, 2 wrong usage, 3 server unreachable or refusing, "
+        "130 interrupted.",
     )
     parser.add_argument("--version", action=_Version, help="print the version, and end")
     add_global_options(parser, defaults=True)

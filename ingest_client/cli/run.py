@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ingest_client.cli import inputs, presenter
+from ingest_client.cli import inputs, presenter, storing
 from ingest_client.cli.follow import follow
 from ingest_client.cli.options import connected
 from ingest_client.cli.output_folder import places
@@ -36,6 +36,8 @@ async def execute(arguments: argparse.Namespace, printer: Printer) -> int:
         succeeded = True
         if batch.job_ids:
             where = places(names, folders)
-            succeeded = await follow(client, batch, printer, names=names, places=where, presenter=shown)
+            wanted = None if storing.alone(arguments) else shown
+            succeeded = await follow(client, batch, printer, names=names, places=where, presenter=wanted)
+            storing.tell_end(arguments, printer, succeeded=succeeded and not batch.refused)
         shown.tell_end(len(batch.job_ids) + len(batch.refused))
     return 0 if succeeded and not batch.refused else 1

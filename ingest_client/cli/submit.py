@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from ingest_client.cli import inputs
+from ingest_client.cli import inputs, storing
 from ingest_client.cli.follow import follow
 from ingest_client.cli.options import connected
 from ingest_client.cli.printer import Printer
@@ -78,6 +78,7 @@ async def submit_all(client: Client, jobs: Iterator[JobSpec], printer: Printer, 
             if result.error is not None:
                 printer.error(f"{name or 'job'} refused: {result.error.message}")
                 hints.add(_HINTS.get(result.error.reason_name, ""))
+                hints.add(storing.hint(result.error.message))
             else:
                 names[result.job_id] = name
             if tell and (result.error is None or printer.as_json):

@@ -97,7 +97,7 @@ class Executor:
             last: Result | None = None
             for step in plan.steps:
                 if last is not None:
-                    context.next_input(last.as_input())
+                    context.next_input(last.as_input(plan.name))
                 codec = step.codec
                 value = step.function(context) if codec is None else step.function(context, codec.decode(step.options))
                 if value is None and len(plan.steps) == 1:
@@ -125,7 +125,7 @@ class Executor:
             last: Result | None = None
             for step in plan.steps:
                 if last is not None:
-                    context.next_input(last.as_input())
+                    context.next_input(last.as_input(plan.name))
                 arguments = (context,) if step.codec is None else (context, step.codec.decode(step.options))
                 value = step.function(*arguments)
                 if inspect.isawaitable(value):

@@ -94,7 +94,7 @@ class Input(ABC):
     media_type: str
     """As the client declared it; "" if it did not."""
     name: str
-    """As the client named it. Never a path."""
+    """As the client named it, or as the task before named its result. Never a path."""
     metadata: Mapping[str, str]
     """As the client gave it."""
     size_bytes: int

@@ -10,6 +10,9 @@ class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     its type is one that msgpack has.
 
     Attributes:
+        store_targets: folders and S3 prefixes below which the task store may write; empty: nowhere.
+        store_busy_seconds: longest wait for a database that another process writes to.
+        data_dir: the server's own data, to which no target leads.
         s3_endpoint: URL of an S3-compatible server; "": that of AWS for the region.
         s3_region: that requests are signed for.
         s3_idle_seconds: longest silence of an S3 server within a request.
@@ -19,6 +22,9 @@ class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True):
             embed_response_bytes_max: bounds of requests to endpoints.
     """
 
+    store_targets: tuple[str, ...] = ()
+    store_busy_seconds: float = 30.0
+    data_dir: str = ""
     s3_endpoint: str = ""
     s3_region: str = "us-east-1"
     s3_idle_seconds: float = 30.0

@@ -15,6 +15,7 @@ BUILTIN_MODULES: tuple[str, ...] = (
     "ingest_server.handlers.filter",
     "ingest_server.handlers.dedup",
     "ingest_server.handlers.embed",
+    "ingest_server.handlers.store",
 )
 """One line for each module of handlers that every server has."""
 

@@ -50,11 +50,12 @@ class Result:
     name: str = ""
     metadata: Mapping[str, str] | None = None
 
-    def as_input(self) -> MemoryInput | FileInput:
-        """The input of the task that follows."""
+    def as_input(self, job_name: str = "") -> MemoryInput | FileInput:
+        """The input of the task that follows. It keeps the name of the job's input, unless the handler gave another."""
+        name = self.name or job_name
         if self.path is not None:
-            return FileInput(self.path, self.size_bytes, self.media_type, self.name, self.metadata)
-        return MemoryInput(self.data, self.media_type, self.name, self.metadata)
+            return FileInput(self.path, self.size_bytes, self.media_type, name, self.metadata)
+        return MemoryInput(self.data, self.media_type, name, self.metadata)
 
 
 def to_result(value: Any) -> Result:

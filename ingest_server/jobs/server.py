@@ -93,6 +93,7 @@ class Server:
         uri_schemes: of inputs that are fetched.
         callbacks: whether they are delivered.
         embedding_models: that embed tasks may name.
+        stores: whether the task store may write anywhere.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class Server:
         uri_schemes: Sequence[str],
         callbacks: bool,
         embedding_models: Sequence[str] = (),
+        stores: bool = False,
     ) -> None:
         self._store = store
         self._engine = engine
@@ -119,6 +121,7 @@ class Server:
         self._uri_schemes = tuple(uri_schemes)
         self._callbacks = callbacks
         self._embedding_models = tuple(embedding_models)
+        self._tasks = ("extract", "split", "filter", "dedup", "embed", *(("store",) if stores else ()))
         self._started = clock.monotonic()
 
     def info(self, caller: Caller) -> ServerInfo:
@@ -128,7 +131,7 @@ class Server:
             limits=self._limits(),
             handlers=self._engine.handlers(),
             engines=((self._engine.name, len(self._engine.workers())),),
-            tasks=("extract", "split", "filter", "dedup", "embed"),
+            tasks=self._tasks,
             uri_schemes=self._uri_schemes,
             callbacks=self._callbacks,
             tenant=caller.tenant,

@@ -52,10 +52,11 @@ class Faults:
         self.unknown_handlers.append(name)
         self.add(path, f"no handler {shown(name)} is loaded; GetServerInfo lists those that are", Reason.UNKNOWN_HANDLER)
 
-    def add_unsupported(self, path: str, feature: str) -> None:
-        """Note a feature that this server does not offer."""
+    def add_unsupported(self, path: str, feature: str, why: str = "") -> None:
+        """Note a feature that this server does not offer; `why`, where there is more to say than that."""
         self.unsupported.append(feature)
-        self.add(path, f"this server does not offer {feature}; GetServerInfo tells what it offers", Reason.NOT_SUPPORTED)
+        told = f"{feature}: {why}" if why else feature
+        self.add(path, f"this server does not offer {told}; GetServerInfo tells what it offers", Reason.NOT_SUPPORTED)
 
     def merge(self, other: Faults) -> None:
         """Take over the faults of another gathering, which stays as it is."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ingest_server.domain.callback_rules import CallbackRules
 from ingest_server.domain.embed_rules import EmbedModels
 from ingest_server.domain.source_rules import SourceRules
+from ingest_server.domain.store_target import StoreRules
 from ingest_server.jobs.handler_table import HandlerTable
 
 KIB = 1024
@@ -77,10 +78,11 @@ class LiveConfiguration:
         callbacks: where callbacks may go; never swapped.
         sources: where inputs may be fetched from; never swapped.
         models: of embed tasks; never swapped.
+        store_rules: where the task store may write; never swapped.
         generation: grows with every swap; what was derived from an older generation is stale.
     """
 
-    __slots__ = ("callbacks", "defaults", "generation", "handlers", "limits", "models", "sources")
+    __slots__ = ("callbacks", "defaults", "generation", "handlers", "limits", "models", "sources", "store_rules")
 
     def __init__(
         self,
@@ -90,6 +92,7 @@ class LiveConfiguration:
         callbacks: CallbackRules | None = None,
         sources: SourceRules | None = None,
         models: EmbedModels | None = None,
+        store_rules: StoreRules | None = None,
     ) -> None:
         self.limits = limits
         self.defaults = defaults
@@ -97,6 +100,7 @@ class LiveConfiguration:
         self.callbacks = callbacks or CallbackRules()
         self.sources = sources or SourceRules()
         self.models = models or EmbedModels()
+        self.store_rules = store_rules or StoreRules()
         self.generation = 0
 
     def swap(

@@ -14,13 +14,13 @@ from ingest_server.domain.embed_rules import EmbedRequest
 from ingest_server.domain.extract_rules import ContentScope, TableMode, enum_fault
 from ingest_server.domain.filter_rules import FilterRequest
 from ingest_server.domain.split_rules import SplitRequest
+from ingest_server.domain.store_target import DOCUMENT_KEY_BYTES_MAX, parse_store_target
 from ingest_server.handlers.ocr.languages import fault_of
 from ingest_server.wire.faults import Faults
 from ingest_server.wire.limits import LiveConfiguration
 
 TASKS_MAX = 16
 """As job.proto promises it to clients."""
-_UNSUPPORTED_TASKS = ("store",)
 
 
 def check_tasks(faults: Faults, spec: job_pb2.JobSpec, configuration: LiveConfiguration) -> None:
@@ -42,10 +42,10 @@ def check_tasks(faults: Faults, spec: job_pb2.JobSpec, configuration: LiveConfig
             _check_dedup(faults, f"{path}.dedup", task.dedup, configuration)
         elif kind == "embed":
             _check_embed(faults, f"{path}.embed", task.embed, configuration)
-        elif kind in _UNSUPPORTED_TASKS:
-            faults.add_unsupported(f"{path}.{kind}", f"task {kind!r}")
+        elif kind == "store":
+            _check_store(faults, f"{path}.store", task.store, configuration)
         else:
-            faults.add(path, "must name a task: extract, split, filter, dedup, embed or custom")
+            faults.add(path, "must name a task: extract, split, filter, dedup, embed, store or custom")
 
 
 def _check_extract(faults: Faults, path: str, task: job_pb2.ExtractTask, configuration: LiveConfiguration) -> None:
@@ -103,6 +103,21 @@ def _check_embed(faults: Faults, path: str, task: job_pb2.EmbedTask, configurati
     request = EmbedRequest(task.model, task.dimensions, task.include_headings)
     for field, problem in request.faults(configuration.models):
         faults.add(f"{path}.{field}", problem)
+
+
+def _check_store(faults: Faults, path: str, task: job_pb2.StoreTask, configuration: LiveConfiguration) -> None:
+    if not configuration.store_rules.enabled:
+        faults.add_unsupported(path, "task 'store'", "its operator has allowed no place in store_targets")
+        return
+    if "store" not in configuration.handlers.names:
+        faults.add_unknown_handler(path, "store")
+    size_bytes = len(task.document_key.encode())
+    if size_bytes > DOCUMENT_KEY_BYTES_MAX:
+        faults.add(f"{path}.document_key", f"must have at most {DOCUMENT_KEY_BYTES_MAX:,} bytes, not {size_bytes:,}")
+    try:
+        configuration.store_rules.check(parse_store_target(task.target_uri, task.format))
+    except ValueError as error:
+        faults.add(f"{path}.target_uri", str(error))
 
 
 def _check_custom(faults: Faults, path: str, task: job_pb2.CustomTask, configuration: LiveConfiguration) -> None:

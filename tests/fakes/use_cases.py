@@ -275,7 +275,7 @@ class FakeHandlers:
     @property
     def names(self) -> frozenset[str]:
         """Its handlers."""
-        return frozenset({"echo", "strict", "extract", "split", "filter", "dedup", "embed"})
+        return frozenset({"echo", "strict", "extract", "split", "filter", "dedup", "embed", "store"})
 
     def check(self, name: str, options: Any) -> list[str]:
         """Faults of options."""

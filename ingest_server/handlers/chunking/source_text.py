@@ -48,7 +48,7 @@ class SourceText:
         offset = 0
         for element in document.elements:
             kind = element.WhichOneof("kind")
-            text = _text_of(element, kind)
+            text = element_text(element)
             if not text:
                 continue
             end = offset + len(text)
@@ -66,7 +66,9 @@ class SourceText:
         return self.pieces[bisect_right(self._ends, start) : bisect_left(self._starts, end)]
 
 
-def _text_of(element: document_pb2.Element, kind: str | None) -> str:
+def element_text(element: document_pb2.Element) -> str:
+    """The text of an element without blanks around it: a table row by row, a picture by its alternative text."""
+    kind = element.WhichOneof("kind")
     if kind == "text":
         text = element.text.text
     elif kind == "table":

@@ -55,6 +55,14 @@ class SplitUnit(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SPLIT_UNIT_SENTENCES: _ClassVar[SplitUnit]
     SPLIT_UNIT_PAGES: _ClassVar[SplitUnit]
     SPLIT_UNIT_HEADINGS: _ClassVar[SplitUnit]
+
+class StoreFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STORE_FORMAT_UNSPECIFIED: _ClassVar[StoreFormat]
+    STORE_FORMAT_SQLITE: _ClassVar[StoreFormat]
+    STORE_FORMAT_JSONL: _ClassVar[StoreFormat]
+    STORE_FORMAT_PARQUET: _ClassVar[StoreFormat]
+    STORE_FORMAT_JSON: _ClassVar[StoreFormat]
 JOB_STATE_UNSPECIFIED: JobState
 JOB_STATE_SCHEDULED: JobState
 JOB_STATE_QUEUED: JobState
@@ -82,6 +90,11 @@ SPLIT_UNIT_CHARACTERS: SplitUnit
 SPLIT_UNIT_SENTENCES: SplitUnit
 SPLIT_UNIT_PAGES: SplitUnit
 SPLIT_UNIT_HEADINGS: SplitUnit
+STORE_FORMAT_UNSPECIFIED: StoreFormat
+STORE_FORMAT_SQLITE: StoreFormat
+STORE_FORMAT_JSONL: StoreFormat
+STORE_FORMAT_PARQUET: StoreFormat
+STORE_FORMAT_JSON: StoreFormat
 
 class BlobRef(_message.Message):
     __slots__ = ("sha256", "size_bytes")
@@ -207,10 +220,14 @@ class DedupTask(_message.Message):
     def __init__(self, similarity: _Optional[float] = ...) -> None: ...
 
 class StoreTask(_message.Message):
-    __slots__ = ("target_uri",)
+    __slots__ = ("target_uri", "format", "document_key")
     TARGET_URI_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_KEY_FIELD_NUMBER: _ClassVar[int]
     target_uri: str
-    def __init__(self, target_uri: _Optional[str] = ...) -> None: ...
+    format: StoreFormat
+    document_key: str
+    def __init__(self, target_uri: _Optional[str] = ..., format: _Optional[_Union[StoreFormat, str]] = ..., document_key: _Optional[str] = ...) -> None: ...
 
 class CustomTask(_message.Message):
     __slots__ = ("handler", "options")

@@ -1,0 +1,1 @@
+"""Where the task store writes: databases, folders and S3, in several formats; each document whole or not at all."""
