@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scripts.bench import callbacks, footprint, rates, rest, rest_figures
+from scripts.bench import callbacks, footprint, pdf_figures, rates, rest, rest_figures
 from scripts.bench.figures import Figure, table
 from scripts.bench.machine import describe, fsync_seconds
 from scripts.bench.plan import Plan
@@ -32,7 +32,8 @@ BENCHMARKS: dict[str, Callable[[Plan], list[Figure]]] = {
     "throughput": rates.jobs_end_to_end,
     "latency": rates.one_job,
     "coalesced": rates.coalesced,
-    "pdf": rates.pdf_pages,
+    "pdf": pdf_figures.documents,
+    "pdf-one": pdf_figures.one_document,
     "idle": footprint.idle,
     "watches": footprint.watchers,
     "preloaded": footprint.preloaded,

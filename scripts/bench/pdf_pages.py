@@ -20,6 +20,7 @@ from ingest_server.handlers.extract import extract, preload
 from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Context, Input, Output
 
+PAGES_MAX = 1_000_000
 ROUNDS = 7
 """Odd, so that the median is one of them."""
 
@@ -96,18 +97,18 @@ class Comparison:
     ratio_max: float
 
 
-def bare_loop(path: Path) -> int:
-    """What one would write: the text of every page through pypdfium2's own layer. Returns the number of pages."""
+def bare_loop(path: Path, start: int = 0, stop: int = PAGES_MAX) -> int:
+    """What one would write: the text of every page, or of some, through pypdfium2's own layer. Returns the number of pages."""
     pdf = pypdfium2.PdfDocument(path)
-    count = len(pdf)
-    for number in range(count):
+    pages = range(len(pdf))[start:stop]
+    for number in pages:
         page = pdf[number]
         text_page = page.get_textpage()
         text_page.get_text_range()
         text_page.close()
         page.close()
     pdf.close()
-    return count
+    return len(pages)
 
 
 def our_reader(path: Path) -> Output:

@@ -65,6 +65,36 @@ def measure(running: RunningServer, bare: ProcessPoolExecutor, paths: Sequence[P
     return Pages(pages["bare"], seconds["service"], seconds["bare"])
 
 
+def measure_one(running: RunningServer, bare: ProcessPoolExecutor, path: Path, pages: int, service_first: bool) -> Pages:
+    """One round over the first `pages` pages of one document.
+
+    Raises:
+        RuntimeError: the two disagree about the number of pages with text.
+    """
+    seconds = {}
+    found = {}
+    half = pages // 2
+    for way in ("service", "bare") if service_first else ("bare", "service"):
+        begin = time.perf_counter()
+        if way == "service":
+            found[way] = _pages_with_text(running.address, path, pages)
+        else:
+            found[way] = sum(bare.map(bare_loop, [path] * 2, [0, half], [half, pages]))
+        seconds[way] = time.perf_counter() - begin
+    if found["service"] > found["bare"]:
+        raise RuntimeError(f"the service found text on {found['service']} pages, of {found['bare']} that there are")
+    return Pages(found["bare"], seconds["service"], seconds["bare"])
+
+
+def _pages_with_text(address: str, path: Path, pages: int) -> int:
+    with BlockingClient(address) as client:
+        result = client.run(JobSpec(input=path, tasks=[extract(last_page=pages)]))
+        document = result.raise_for_state().document()
+    if document.issues:
+        raise RuntimeError(f"{len(document.issues)} pages could not be read, the first: {document.issues[0].message}")
+    return len({element.page for element in document.elements})
+
+
 def _through_service(address: str, paths: Sequence[Path]) -> int:
     with BlockingClient(address) as client:
         batch = client.submit([JobSpec(input=path, tasks=[extract()]) for path in paths])

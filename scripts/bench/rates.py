@@ -1,8 +1,7 @@
-"""Figures of speed: no-op jobs end to end, one job at a time, many coroutines of one client, PDFs, a store of a million jobs."""
+"""Figures of speed: no-op jobs end to end, one job at a time, many coroutines of one client, a store of a million jobs."""
 
 from __future__ import annotations
 
-import gzip
 import signal
 import subprocess
 import sys
@@ -11,15 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.bench import client_coalesce, latency, million, pdf_service, store_ceiling, throughput
+from scripts.bench import client_coalesce, latency, million, store_ceiling, throughput
 from scripts.bench.figures import Figure, Requirement
-from scripts.bench.pdf_pages import find_pdfs
 from scripts.bench.plan import Plan
 from scripts.bench.server import RunningServer, server
-
-PDF_BYTES_MAX = 5_000_000
-PDF_PAGES_ARE_ENOUGH_BYTES = 12_000_000
-"""Files are taken until they have so many bytes together: some 2,500 pages of manuals, a few seconds a round."""
 
 
 def jobs_end_to_end(plan: Plan) -> list[Figure]:
@@ -103,53 +97,6 @@ def coalesced(plan: Plan) -> list[Figure]:
         ),
         *_cost_figures("coalesced", costs),
     ]
-
-
-def pdf_pages(plan: Plan) -> list[Figure]:
-    """PDFs through the service, beside a bare loop in two processes."""
-    rounds = []
-    with plan.folder() as folder, server("--workers", "2", data_dir=folder / "data") as running, pdf_service.pool() as bare:
-        paths = _documents(plan, folder)
-        for number in range(plan.rounds + 1):
-            with plan.folder() as fresh:
-                files = pdf_service.copies(paths, fresh, number)
-                rounds.append(pdf_service.measure(running, bare, files, service_first=number % 2 == 0))
-    del rounds[0]  # it loaded what both need
-    ours = tuple(each.pages / each.service_seconds for each in rounds)
-    ceiling = tuple(each.pages / each.bare_seconds for each in rounds)
-    what = f"text of {len(paths)} PDFs, {rounds[0].pages:,} pages, 2 workers"
-    return [
-        Figure("pdf.pages", what, "pages/s", ours, ceiling, "bare pypdfium2, 2 processes", (Requirement("ratio", least=0.9),))
-    ]
-
-
-def _documents(plan: Plan, folder: Path) -> list[Path]:
-    """PDFs of the machine; the sample documents where it has none."""
-    unpacked = folder / "unpacked"
-    unpacked.mkdir()
-    found: list[Path] = []
-    for place in plan.pdf_folders:
-        try:
-            found += find_pdfs(place, unpacked)
-        except (OSError, gzip.BadGzipFile, EOFError) as error:
-            raise ValueError(f"cannot read the PDFs in {place}: {error}") from error
-    chosen: list[Path] = []
-    room = plan.size(PDF_PAGES_ARE_ENOUGH_BYTES, 1_000_000)
-    for path in sorted(found, key=lambda path: -path.stat().st_size):
-        size = path.stat().st_size
-        if size <= min(PDF_BYTES_MAX, room):
-            chosen.append(path)
-            room -= size
-    if chosen:
-        return chosen
-    samples = folder / "samples"
-    subprocess.run([sys.executable, "-m", "scripts.sample_documents", samples], check=True, stdout=subprocess.DEVNULL)
-    return [path for path in samples.glob("*.pdf") if _readable(path)]
-
-
-def _readable(path: Path) -> bool:
-    """Whether it is one of the samples that are meant to be read."""
-    return "encrypted" not in path.name and "malformed" not in path.name
 
 
 def full_store(plan: Plan) -> list[Figure]:
