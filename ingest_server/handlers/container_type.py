@@ -24,6 +24,8 @@ _OLE_STREAMS = {
 """Name of a stream, lower case → what the file is. The first that is found in this order decides."""
 _DIRECTORY_SECTORS_MAX = 256
 """Sectors of an OLE directory looked at: 1,024 entries or more, and the streams that tell are among the first."""
+_LISTS_MAX = 512
+"""Lists of an OLE allocation table gone through: enough for 4 GiB in sectors of 512 bytes."""
 _END_OF_CHAIN = 0xFFFFFFFA
 """From here on sector numbers are marks ([MS-CFB] 2.1)."""
 
@@ -66,7 +68,6 @@ def _ole_names(file: BinaryIO, head: bytes) -> set[str]:
     if shift not in (9, 12):
         raise ValueError(f"sectors of 2^{shift} bytes")
     size = 1 << shift
-    fat_sectors = struct.unpack_from("<109I", head, 76)
     (sector,) = struct.unpack_from("<I", head, 48)
     names: set[str] = set()
     for _ in range(_DIRECTORY_SECTORS_MAX):
@@ -78,10 +79,27 @@ def _ole_names(file: BinaryIO, head: bytes) -> set[str]:
             if 2 < length <= 64:
                 names.add(data[offset : offset + length - 2].decode("utf-16-le", "replace").lower())
         group, index = divmod(sector, size // 4)
-        if group >= len(fat_sectors) or fat_sectors[group] >= _END_OF_CHAIN:
+        table = _table_sector(file, head, group, size)
+        if table >= _END_OF_CHAIN:
             break
-        (sector,) = struct.unpack_from("<I", _sector(file, fat_sectors[group], size), 4 * index)
+        (sector,) = struct.unpack_from("<I", _sector(file, table, size), 4 * index)
     return names
+
+
+def _table_sector(file: BinaryIO, head: bytes, group: int, size: int) -> int:
+    """Number of the sector that holds a part of the allocation table: 109 are listed in the header, the others in a chain of
+    lists, each of which ends with the number of the next. A directory may lie behind everything else."""
+    if group < 109:
+        return int(struct.unpack_from("<I", head, 76 + 4 * group)[0])
+    hops, place = divmod(group - 109, size // 4 - 1)
+    (difat,) = struct.unpack_from("<I", head, 68)
+    for _ in range(min(hops, _LISTS_MAX)):
+        if difat >= _END_OF_CHAIN:
+            return _END_OF_CHAIN
+        (difat,) = struct.unpack_from("<I", _sector(file, difat, size), size - 4)
+    if difat >= _END_OF_CHAIN or hops > _LISTS_MAX:
+        return _END_OF_CHAIN
+    return int(struct.unpack_from("<I", _sector(file, difat, size), 4 * place)[0])
 
 
 def _sector(file: BinaryIO, number: int, size: int) -> bytes:

@@ -151,6 +151,7 @@ _READERS: dict[str, str] = {
     "application/vnd.oasis.opendocument.spreadsheet": _SPREADSHEET,
     "message/rfc822": "ingest_server.handlers.mail.eml_reader:EmlReader",
     "application/mbox": "ingest_server.handlers.mail.mbox_reader:MboxReader",
+    "application/vnd.ms-outlook": "ingest_server.handlers.mail.msg_reader:MsgReader",
     "application/zip": "ingest_server.handlers.archive.zip_reader:ZipReader",
     "application/x-tar": "ingest_server.handlers.archive.tar_reader:TarReader",
 }
