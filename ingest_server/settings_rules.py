@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ingest_server.configuration.declaration import Fault
@@ -151,6 +152,11 @@ def _source_faults(values: Mapping[str, Any]) -> list[Fault]:
                 SourceRules(**{name.removeprefix("source_"): (entry,)})
             except ValueError as error:
                 faults.append(Fault("settings", name, entry, str(error)))
+    for name in ("data_dir", "tokens_file", "tls_key"):
+        for root in values["source_roots"]:
+            if values[name] and Path(values[name]).resolve().is_relative_to(Path(root).resolve()):
+                rule = f"holds {name} ({values[name]}), which every job could then read: choose a folder beside it"
+                faults.append(Fault("settings", "source_roots", root, rule))
     return faults
 
 

@@ -43,12 +43,14 @@ class SplitOrder(msgspec.Struct, array_like=True, frozen=True):
         parts: in order.
         unit: of progress.
         state: for the merge.
+        given: payload of what the merge works on; b"": that of the job.
     """
 
     spec: bytes
     parts: list[PartOrder]
     unit: str
     state: bytes
+    given: bytes = b""
 
 
 class PartHead(msgspec.Struct, array_like=True, frozen=True):
@@ -58,6 +60,7 @@ class PartHead(msgspec.Struct, array_like=True, frozen=True):
         options: as `OptionsCodec.encode` made them.
         depth: 1 for a part of a job, 2 for a part of a part.
         own_input: whether media type, name and metadata are those below, and not those of the spec.
+        sha256: of an input that was fetched: a part's id follows from its head, so parts of other bytes are other parts.
     """
 
     options: bytes
@@ -66,6 +69,7 @@ class PartHead(msgspec.Struct, array_like=True, frozen=True):
     media_type: str = ""
     name: str = ""
     metadata: dict[str, str] = {}
+    sha256: bytes = b""
 
 
 class PartEnd(msgspec.Struct, array_like=True, frozen=True):

@@ -1,5 +1,8 @@
-"""Runs parts and merges in a worker: from a handler's `Split` to the order of its parts, from a part's payload to its plan, and
-from what became of the parts to the merge."""
+"""Runs parts and merges in a worker.
+
+From a handler's `Split` to the order of its parts, from a part's payload to its plan, and from what became of the parts to the
+merge.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,7 @@ class PartRuns:
             step: the handler.
             plan: of its job.
             depth: of its job: 0 for one that is no part.
-            fetched: the input of its job, if that is a reference: parts are given what it holds now. Else None.
+            fetched: the input of its job, if that is a reference: parts and merge are given what it holds now. Else None.
 
         Raises:
             BadResult: INVALID_RESULT, with what is wrong; STORAGE_FULL if an input cannot be kept.
@@ -73,18 +76,21 @@ class PartRuns:
             raise BadResult(own_failure(Code.INTERNAL, Reason.INVALID_RESULT, message)) from error
         shared = self._shared(fetched) if fetched is not None and any(part.input is None for part in split.parts) else None
         orders = [self._part(part, given, depth + 1, shared) for part, given in zip(split.parts, options, strict=True)]
-        return SplitOrder(_part_spec(plan, split.handler), orders, split.unit, split.state)
+        given = b"" if shared is None else part_payload(PartHead(step.options, depth, True, *shared[0])) + shared[1]
+        return SplitOrder(_part_spec(plan, split.handler), orders, split.unit, split.state, given)
 
     def _part(self, part: Part, options: bytes, depth: int, shared: _Shared | None) -> PartOrder:
+        fetched = b""
         if part.input is not None:
             given = part.input
             described = (given.media_type, given.name, dict(given.metadata))
             payload, blob = self._kept(to_result(given))
         elif shared is not None:
             described, payload, blob = shared
+            fetched = blob
         else:
             return PartOrder(part_payload(PartHead(options, depth)), None, b"", part.units)
-        return PartOrder(part_payload(PartHead(options, depth, True, *described)), payload, blob, part.units)
+        return PartOrder(part_payload(PartHead(options, depth, True, *described, fetched)), payload, blob, part.units)
 
     def _shared(self, fetched: Input) -> _Shared:
         """An input that all parts share."""

@@ -57,6 +57,7 @@ FIELD_LIMITS: Mapping[str, Mapping[str, Any]] = {
     "ingest.v1.ListJobsRequest.page_size": {"minimum": 0, "maximum": 1_000},
     "ingest.v1.PauseQueueRequest.name": _QUEUE,
     "ingest.v1.Payload.metadata": {"maxProperties": 64},
+    "ingest.v1.Payload.uri": {"format": "uri", "maxLength": 2_048},
     "ingest.v1.PurgeQueueRequest.name": _QUEUE,
     "ingest.v1.Queue.name": _QUEUE,
     "ingest.v1.Queue.weight": {"minimum": 0, "maximum": 1_000},

@@ -58,4 +58,5 @@ class DividedJob:
     def merge_payload(self) -> bytes:
         """What the merge is given. All parts have ended."""
         ends = [end for end in self._ends if end is not None]
-        return part_orders.merge_payload(MergeHead(self.order.state, self.order.unit, ends), self.payload)
+        head = MergeHead(self.order.state, self.order.unit, ends)
+        return part_orders.merge_payload(head, self.order.given or self.payload)

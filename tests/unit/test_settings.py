@@ -268,3 +268,34 @@ def test_settings_of_callbacks_that_do_not_fit_are_named_and_no_secret_is_shown(
 def test_callbacks_need_hosts_and_a_secret() -> None:
     settings = Settings(callback_hosts=("hooks.example.com",), callback_secrets=(SECRET, f"acme:{SECRET}"))
     assert SECRET not in to_toml(settings)
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "words"),
+    [
+        ({"source_roots": ("in",)}, "source_roots", "absolute path"),
+        ({"source_hosts": ("ftp://a.example",)}, "source_hosts", "ftp://a.example"),
+        ({"source_networks": ("10.0.0.1/8",)}, "source_networks", "10.0.0.1/8"),
+        ({"source_buckets": ("scans",)}, "source_buckets", "s3://BUCKET"),
+        ({"source_connect_seconds": 20.0, "source_seconds_max": 10.0}, "source_connect_seconds", "source_seconds_max"),
+        ({"source_roots": ("/",)}, "source_roots", "holds data_dir"),
+        ({"source_roots": ("/srv",), "data_dir": "/srv/data"}, "source_roots", "/srv/data"),
+        ({"source_roots": ("/srv/data",), "data_dir": "/srv/data"}, "source_roots", "holds data_dir"),
+        ({"source_roots": ("/etc",), "tokens_file": "/etc/ingest/../tokens.toml"}, "source_roots", "holds tokens_file"),
+        ({"source_roots": ("/etc",), "tls_cert": "/etc/cert", "tls_key": "/etc/key"}, "source_roots", "holds tls_key"),
+    ],
+)
+def test_settings_of_sources_that_do_not_fit_are_named(values: dict[str, Any], name: str, words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(**values)
+    (fault,) = caught.value.faults
+    assert fault.name == name
+    assert words in str(fault)
+
+
+def test_a_root_that_leads_to_the_data_by_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "in").symlink_to("data")
+    with pytest.raises(SettingsError, match="holds data_dir"):
+        Settings(data_dir=str(tmp_path / "data"), source_roots=(str(tmp_path / "in"),))
+    assert Settings(data_dir=str(tmp_path / "data"), source_roots=(str(tmp_path / "input"),)).source_roots

@@ -191,6 +191,17 @@ async def test_a_worker_killed_while_it_fetches_leaves_nothing(client: Client, s
     assert temporary_files(server) == []
 
 
+async def test_references_and_blobs_stay_what_they_are_where_nothing_is_kept_inline(
+    start_server: StartServer, root: Path, tmp_path: Path
+) -> None:
+    (root / "b.txt").write_text("fetched")
+    (tmp_path / "a.txt").write_text("uploaded")
+    server = start_server("--source-roots", str(root), "--inline-bytes-max", "1")
+    async with Client(server.address) as client:
+        for given, text in ((f"file://{root}/b.txt", b"fetched"), (str(tmp_path / "a.txt"), b"uploaded")):
+            assert await (await client.run(JobSpec(given, echo()))).read() == text
+
+
 async def test_without_settings_nothing_is_fetched(start_server: StartServer) -> None:
     server = start_server()
     async with Client(server.address) as client:
