@@ -7,6 +7,7 @@ thread beside the request therefore shuts the socket when the time is up or the 
 from __future__ import annotations
 
 import http.client
+import signal
 import socket
 import ssl
 import threading
@@ -168,6 +169,8 @@ class _Watch:
         self._thread.join()
 
     def _run(self) -> None:
+        # Signals are for the main thread: one that came here would leave it waiting.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         left = self._seconds
         while left > 0 and not self._cancelled():
             if self._done.wait(min(left, WATCH_SECONDS)):

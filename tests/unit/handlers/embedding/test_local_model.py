@@ -72,6 +72,26 @@ def test_a_cancel_is_heard(tmp_path: Path) -> None:
         model.embed(["cat"], context(cancel_after=0))
 
 
+def test_a_name_at_the_hub_is_passed_on_and_the_cache_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from model2vec import StaticModel
+
+    asked: list[tuple[str, bool]] = []
+    present = StaticModel.from_pretrained(make_model(tmp_path / "model"))
+
+    def from_pretrained(place: str, *, force_download: bool) -> StaticModel:
+        asked.append((place, force_download))
+        if place == "some/missing":
+            raise OSError("401 Client Error: Repository Not Found")
+        return present
+
+    monkeypatch.setattr(StaticModel, "from_pretrained", from_pretrained)
+    assert load_model("small", "some/model") is present
+    with pytest.raises(HandlerFailure, match="some/missing cannot be loaded: OSError: 401") as caught:
+        load_model("other", "some/missing")
+    assert caught.value.retryable is False
+    assert asked == [("some/model", False), ("some/missing", False)]
+
+
 def test_it_is_loaded_once(tmp_path: Path) -> None:
     folder = str(make_model(tmp_path / "model"))
     assert load_model("small", folder) is load_model("other", folder)
