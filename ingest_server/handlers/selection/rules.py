@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from ingest.v1 import document_pb2
 from ingest_server.domain.filter_rules import FilterRequest
+from ingest_server.handlers.chunking.token_estimate import count_tokens
 
 Rule = Callable[[document_pb2.Chunk], bool]
 """Whether a chunk keeps the rule."""
@@ -20,9 +21,9 @@ def rules_of(request: FilterRequest) -> tuple[tuple[str, Rule], ...]:
     """The rules that are asked for, by the name of their field, in the order of the fields."""
     rules: list[tuple[str, Rule]] = []
     if request.tokens_min:
-        rules.append(("tokens_min", lambda chunk: chunk.token_count >= request.tokens_min))
+        rules.append(("tokens_min", lambda chunk: _tokens(chunk) >= request.tokens_min))
     if request.tokens_max:
-        rules.append(("tokens_max", lambda chunk: chunk.token_count <= request.tokens_max))
+        rules.append(("tokens_max", lambda chunk: _tokens(chunk) <= request.tokens_max))
     if request.characters_min:
         rules.append(("characters_min", lambda chunk: len(chunk.text) >= request.characters_min))
     if request.characters_max:
@@ -57,6 +58,11 @@ def letters_share(text: str) -> float:
     letters = kinds.count("L")
     visible = letters + kinds.count("V")
     return letters / visible if visible else 0.0
+
+
+def _tokens(chunk: document_pb2.Chunk) -> int:
+    """As the split has counted them; a chunk of another maker may not tell."""
+    return chunk.token_count or count_tokens(chunk.text)
 
 
 def _contains(text: str, phrases: tuple[str, ...]) -> bool:

@@ -87,6 +87,14 @@ def test_phrases_disregard_case_and_kinds_of_white_space() -> None:
     assert kept(["1.5", "105"], include_phrases=("1.5",)) == ["1.5"], "a phrase is no pattern"
 
 
+def test_tokens_that_nobody_counted_are_counted() -> None:
+    document = document_with(["one two three", "one"])
+    for chunk in document.chunks:
+        chunk.ClearField("token_count")
+    after = document_of(filter_chunks(context_of(document), FilterRequest(tokens_min=3)))
+    assert [chunk.text for chunk in after.chunks] == ["one two three"]
+
+
 def test_each_document_inside_keeps_its_own_notes() -> None:
     outer = document_with(["x", "one two"])
     outer.documents.add().CopyFrom(document_with(["three four", "y"]))
