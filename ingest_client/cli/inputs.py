@@ -73,7 +73,8 @@ def jobs_from(arguments: argparse.Namespace) -> Iterator[JobSpec]:
         labels=pairs(arguments.label, "--label"),
         callbacks=tuple(Callback(url) for url in arguments.callback),
     )
-    places = [place for path in arguments.paths for place in _places(path, arguments.recursive)]
+    recursive = arguments.recursive or bool(arguments.store)  # who stores a folder wants what is in it
+    places = [place for path in arguments.paths for place in _places(path, recursive)]
     described = _described(arguments.file) if arguments.file is not None else []
     return _jobs(places, described, shape, arguments)
 

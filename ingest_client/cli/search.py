@@ -1,4 +1,4 @@
-"""`ingest search`: chunks of a database that `--store` wrote, by words; needs no server."""
+"""`ingest search`: chunks of a database that `--store` wrote, by words, which needs no server, and by vectors."""
 
 from __future__ import annotations
 
@@ -37,6 +37,11 @@ def register(commands: Any) -> None:
         metavar="JSON",
         help="file with the query's vector, a list of numbers; - reads stdin. Beside words: both",
     )
+    parser.add_argument(
+        "--hybrid",
+        action="store_true",
+        help="by words and by vectors: the server makes the query's with the model of the database",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -50,8 +55,12 @@ async def execute(arguments: argparse.Namespace, printer: Printer) -> int:
         raise UsageError(f"nothing to look for: ingest search WORDS --db {arguments.db}")
     if not 1 <= arguments.limit <= LIMIT_MAX:
         raise UsageError(f"--limit {arguments.limit}: expected 1 to {LIMIT_MAX:,}")
+    if arguments.hybrid and (vector or not words):
+        raise UsageError("--hybrid takes words, and makes their vector: leave --vector out")
     try:
         with SearchDatabase(arguments.db) as database:
+            if arguments.hybrid:
+                vector = await _of_words(arguments, words, database.embedding)
             hits = database.search(words, vector=vector, limit=arguments.limit)
             documents, chunks = (0, 0) if hits else database.counts()
     except NotSearchable as error:
@@ -63,6 +72,14 @@ async def execute(arguments: argparse.Namespace, printer: Printer) -> int:
         why = f"; its {documents} documents were stored without chunks: add --split" if documents and not chunks else ""
         printer.note(f"nothing found in {arguments.db}{why}")
     return 0 if hits else 1
+
+
+async def _of_words(arguments: argparse.Namespace, words: str, embedding: tuple[str, int] | None) -> list[float]:
+    from ingest_client.cli.query_vector import query_vector
+
+    if embedding is None:
+        raise UsageError(f"{arguments.db} has no vectors: ingest run FILES --embed MODEL --store {arguments.db} stores them")
+    return await query_vector(arguments, words, *embedding)
 
 
 def _vector(place: str) -> list[float]:

@@ -24,7 +24,7 @@ def register(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="TARGET",
         help="then store: out.sqlite, out.jsonl, out.parquet, a folder, or s3://BUCKET/PREFIX; in chunks of 512 tokens unless "
-        "--split says otherwise. Paths are written by the server, where its --store-targets allow it",
+        "--split says otherwise. The server writes it, where its --store-targets allow it. Implies --recursive",
     )
     parser.add_argument(
         "--store-format", default="", choices=STORE_FORMATS, help="how to store, where the suffix of TARGET does not tell"
@@ -66,4 +66,8 @@ def tell_end(arguments: argparse.Namespace, printer: Printer, *, succeeded: bool
 
 def hint(refusal: str) -> str:
     """What somebody at a command line can do about a refusal that is about where jobs may write; "" for others."""
-    return "to let jobs write into a folder: ingest-server --store-targets FOLDER" if "store_targets" in refusal else ""
+    return (
+        "to let jobs write there: ingest-server --store-targets FOLDER (or s3://BUCKET/PREFIX)"
+        if "store_targets" in refusal
+        else ""
+    )

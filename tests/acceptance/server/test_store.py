@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -60,6 +61,27 @@ async def test_what_is_stored_is_found_and_a_file_that_changed_replaces_itself(s
     assert outside.returncode == 1
     assert "store_targets" in outside.stderr
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.slow
+async def test_hybrid_search_asks_the_server_for_the_vector_of_the_query(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server("--store-targets", str(tmp_path))
+    database, documents = tmp_path / "x.sqlite", tmp_path / "documents"
+    documents.mkdir()
+    for name, text in (("fog", "Signals in fog."), ("rope", "A rope of forty feet."), ("tide", "The tide turns twice a day.")):
+        (documents / f"{name}.txt").write_text(text)
+    stored = ingest(server.address, "run", documents, "--embed", "hashing-1", "--store", database)
+    assert stored.returncode == 0, stored.stderr
+    words = ingest(server.address, "search", "fog", "--db", database, "--json")
+    assert [json.loads(line)["name"] for line in words.stdout.splitlines()] == ["fog.txt"]
+    both = ingest(server.address, "search", "fog", "--db", database, "--json", "--hybrid")
+    assert both.returncode == 0, both.stderr
+    names = [json.loads(line)["name"] for line in both.stdout.splitlines()]
+    assert names[0] == "fog.txt"
+    assert sorted(names) == ["fog.txt", "rope.txt", "tide.txt"]
+    nobody = ingest("127.0.0.1:1", "search", "fog", "--db", database, "--hybrid")
+    assert nobody.returncode == 3
+    assert "no server answers" in nobody.stderr
 
 
 @pytest.mark.slow

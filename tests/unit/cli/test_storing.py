@@ -40,6 +40,8 @@ def database(stored: Store, root: Path) -> Path:
         (["search", "--db", "x.db"], "nothing to look for"),
         (["search", "a", "--db", "missing.db"], "no such file; ingest run FILES --store missing.db"),
         (["search", "a", "--db", "x.db", "--limit", "0"], "--limit 0: expected 1 to 1,000"),
+        (["search", "a", "--db", "x.db", "--hybrid"], "x.db has no vectors: ingest run FILES --embed MODEL --store x.db"),
+        (["search", "--db", "x.db", "--vector", "numbers.json", "--hybrid"], "--hybrid takes words"),
         (["search", "a", "--db", "x.db", "--vector", "missing.json"], "--vector missing.json: expected a JSON list"),
         (["search", "--db", "x.db", "--vector", "words.json"], "--vector words.json: expected a JSON list"),
         (["search", "--db", "x.db", "--vector", "numbers.json"], "has no vectors"),
@@ -69,6 +71,16 @@ def test_documents_are_split_and_stored_under_their_paths(
     task = spec.tasks[2].store
     assert task.target_uri == (tmp_path / "out ü.sqlite").as_uri()
     assert (task.document_key, task.format) == (str(tmp_path / "a b.txt"), job_pb2.STORE_FORMAT_UNSPECIFIED)
+
+
+def test_a_folder_is_stored_with_all_that_is_in_it(server: FakeServer, ingest: Ingest, tmp_path: Path) -> None:
+    (tmp_path / "docs" / "deep").mkdir(parents=True)
+    (tmp_path / "docs" / "a.txt").write_text("a")
+    (tmp_path / "docs" / "deep" / "b.txt").write_text("b")
+    assert ingest("run", tmp_path / "docs").status == 2
+    assert ingest("run", tmp_path / "docs", "--store", "out.sqlite").status == 0
+    keys = {spec.tasks[2].store.document_key for spec in server.specs.values()}
+    assert keys == {str(tmp_path / "docs" / "a.txt"), str(tmp_path / "docs" / "deep" / "b.txt")}
 
 
 def test_what_is_asked_for_besides_is_done_too(server: FakeServer, ingest: Ingest, tmp_path: Path) -> None:
