@@ -14,6 +14,8 @@ SPLIT_UNITS = ("tokens", "characters", "sentences", "pages", "headings")
 """What `split` can measure chunks in."""
 CONTENT_SCOPES = ("main", "full")
 """How much of a page `extract` can read."""
+OCR_MODES = ("auto", "off")
+"""Whether `extract` recognises text in pictures."""
 STORE_FORMATS = ("sqlite", "jsonl", "parquet", "json")
 """What `store` can write."""
 
@@ -48,6 +50,7 @@ def extract(
     pages_per_part: int = 0,
     fail_on_partial: bool = False,
     content: str = "main",
+    ocr: str = "auto",
     tables: bool = True,
     images: bool = False,
     page_images_dpi: int = 0,
@@ -64,6 +67,7 @@ def extract(
         pages_per_part: a document of more pages is read in parts of so many, on all workers; 0 means 32.
         fail_on_partial: fail if any part of the document could not be read.
         content: of HTML: "main" without navigation and the like, or "full" for everything that is seen.
+        ocr: "auto" recognises text in pictures and scanned pages where the server can; "off" never does.
         tables: whether tables are looked for in PDFs; without, their text comes as paragraphs.
         images: embedded pictures of PDFs become elements, with their bytes.
         page_images_dpi: dots per inch at which each page of a PDF is drawn into `Document.page_images`, 36 … 600; 0: none is.
@@ -71,10 +75,12 @@ def extract(
         outline: fill `Document.outline`, from PDFs.
 
     Raises:
-        ValueError: there is no such scope.
+        ValueError: there is no such scope or mode.
     """
     if content not in CONTENT_SCOPES:
         raise ValueError(f"content must be one of {', '.join(CONTENT_SCOPES)}, not {content!r}")
+    if ocr not in OCR_MODES:
+        raise ValueError(f"ocr must be one of {', '.join(OCR_MODES)}, not {ocr!r}")
     message = job_pb2.ExtractTask(
         password=password,
         first_page=first_page,
@@ -83,6 +89,7 @@ def extract(
         pages_per_part=pages_per_part,
         fail_on_partial=fail_on_partial,
         content="CONTENT_SCOPE_FULL" if content == "full" else "CONTENT_SCOPE_UNSPECIFIED",
+        ocr="OCR_MODE_OFF" if ocr == "off" else "OCR_MODE_UNSPECIFIED",
         tables="TABLE_MODE_UNSPECIFIED" if tables else "TABLE_MODE_OFF",
         images=images,
         page_images_dpi=page_images_dpi,

@@ -15,6 +15,7 @@ from ingest_server.domain.callback_rules import CallbackRules
 from ingest_server.domain.clock import MICROSECONDS_PER_SECOND, Clock
 from ingest_server.domain.delivery_policy import DeliveryPolicy
 from ingest_server.domain.embed_rules import EmbedModels
+from ingest_server.domain.reader_limits import ReaderLimits
 from ingest_server.domain.source_rules import SourceRules
 from ingest_server.domain.store_target import StoreRules
 from ingest_server.domain.webhook import SigningKeys
@@ -105,6 +106,31 @@ def operator_settings(settings: Settings) -> OperatorSettings:
         embed_retry_wait_seconds_max=settings.embed_retry_wait_seconds_max,
         embed_request_seconds=settings.embed_request_seconds,
         embed_response_bytes_max=settings.embed_response_bytes_max,
+        readers=reader_limits(settings),
+    )
+
+
+def reader_limits(settings: Settings) -> ReaderLimits:
+    """Bounds of the readers of documents."""
+    return ReaderLimits(
+        ocr=settings.ocr,
+        ocr_page_seconds_max=settings.ocr_page_seconds_max,
+        read_image_pixels_max=settings.read_image_pixels_max,
+        read_wrappers_max=settings.read_wrappers_max,
+        read_unpacked_bytes_max=settings.read_unpacked_bytes_max,
+        read_unpacked_ratio_max=settings.read_unpacked_ratio_max,
+        read_members_max=settings.read_members_max,
+        read_members_depth_max=settings.read_members_depth_max,
+        read_member_bytes_max=settings.read_member_bytes_max,
+        read_members_bytes_max=settings.read_members_bytes_max,
+        read_office_parts_max=settings.read_office_parts_max,
+        read_office_part_bytes_max=settings.read_office_part_bytes_max,
+        read_office_bytes_max=settings.read_office_bytes_max,
+        read_office_ratio_max=settings.read_office_ratio_max,
+        read_table_cells_max=settings.read_table_cells_max,
+        read_text_bytes_max=settings.read_text_bytes_max,
+        read_child_memory_bytes_max=settings.read_child_memory_bytes_max,
+        read_child_cpu_seconds_max=settings.read_child_cpu_seconds_max,
     )
 
 

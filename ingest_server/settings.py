@@ -21,6 +21,7 @@ from ingest_server.configuration.declaration import (
     own_faults,
     setting,
 )
+from ingest_server.configuration.reader_fields import ReaderFields
 from ingest_server.configuration.rest_fields import RestFields
 from ingest_server.settings_rules import auth_is_on, faults_between
 
@@ -33,7 +34,7 @@ def usable_processors() -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(RestFields):
+class Settings(ReaderFields, RestFields):
     """The configuration of one server. Values are checked when it is made: SettingsError names all faults at once."""
 
     # ------------------------------------------------------------------------------------------------------------ the server

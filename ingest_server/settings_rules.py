@@ -170,6 +170,8 @@ _ORDERED = (
     ("callback_connect_seconds", "callback_attempt_seconds"),
     ("source_connect_seconds", "source_seconds_max"),
     ("callback_concurrent_per_host_max", "callback_concurrent_max"),
+    ("read_member_bytes_max", "read_members_bytes_max"),
+    ("read_office_part_bytes_max", "read_office_bytes_max"),
 )
 """Pairs of which the first must not exceed the second."""
 

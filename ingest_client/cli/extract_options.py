@@ -6,11 +6,12 @@ import argparse
 import re
 
 from ingest_client.cli.options import UsageError
-from ingest_client.task import CONTENT_SCOPES, Task, extract
+from ingest_client.task import CONTENT_SCOPES, OCR_MODES, Task, extract
 
 _NAMES = (
     "password",
     "pages",
+    "ocr",
     "ocr_language",
     "content",
     "no_tables",
@@ -34,6 +35,7 @@ def register(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ocr-language", action="append", default=[], metavar="CODE", help="of text in pictures: eng, deu, …; may be repeated"
     )
+    parser.add_argument("--ocr", choices=OCR_MODES, help="whether text in pictures is recognised: auto (default) or off")
     parser.add_argument("--no-tables", action="store_true", help="leave the text of tables in PDFs as paragraphs")
     parser.add_argument("--content", choices=CONTENT_SCOPES, help="of HTML: main (default), or full with navigation and the like")
     parser.add_argument("--images", action="store_true", help="embedded pictures of PDFs, with their bytes")
@@ -60,6 +62,7 @@ def extract_task(arguments: argparse.Namespace) -> Task:
         last_page=last,
         ocr_languages=arguments.ocr_language,
         content=arguments.content or "main",
+        ocr=arguments.ocr or "auto",
         fail_on_partial=arguments.fail_on_partial,
         tables=not arguments.no_tables,
         images=arguments.images,

@@ -14,6 +14,14 @@ class ContentScope(IntEnum):
     FULL = 2
 
 
+class OcrMode(IntEnum):
+    """Whether text in pictures is recognised: the values of `ingest.v1.OcrMode`; UNSPECIFIED is read as AUTO."""
+
+    UNSPECIFIED = 0
+    AUTO = 1
+    OFF = 2
+
+
 class TableMode(IntEnum):
     """Whether tables are looked for where the document does not say what is one: the values of `ingest.v1.TableMode`;
     UNSPECIFIED is read as ON."""

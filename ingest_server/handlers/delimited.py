@@ -16,17 +16,12 @@ from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Reason
 from ingest_server.handlers.encoding import decode
 from ingest_server.handlers.interface import Context, HandlerFailure
-from ingest_server.handlers.isolation import IsolationLimits, run_isolated
+from ingest_server.handlers.isolation import child_limits, run_isolated
+from ingest_server.handlers.operator import reader_limits
 from ingest_server.handlers.reader import DocumentReader, ReadOptions
 from ingest_server.handlers.source import Source
 from ingest_server.handlers.table_bytes import HEADER_SAMPLE_ROWS, CellBytes, has_header
 
-LIMITS = IsolationLimits(memory_bytes_max=1024 * 1024 * 1024, cpu_seconds_max=120)
-"""Of the child that reads what is too large for memory: `BYTES_MAX` of text in its widest form, and the cells."""
-BYTES_MAX = 128 * 1024 * 1024
-"""Size of a document: its text is held whole, in up to four bytes a character."""
-CELLS_MAX = 5_000_000
-"""Cells with text that are read, about 25 bytes each in the result besides the text."""
 COLUMNS_MAX = 16_384
 """Columns, as in spreadsheets. More is text that merely has many commas."""
 SAMPLE_CHARACTERS = 64 * 1024
@@ -36,7 +31,7 @@ ROWS_PER_CHECK = 1_000
 DELIMITERS = ",;\t|"
 """In the order in which ties are broken: the format is named after the first."""
 
-csv.field_size_limit(BYTES_MAX)  # A field may be as long as a document; the library's own limit is 128 KiB.
+csv.field_size_limit(2**31 - 1)  # A field may be as long as a document; the library's own limit is 128 KiB.
 
 
 class DelimitedReader(DocumentReader):
@@ -50,12 +45,15 @@ class DelimitedReader(DocumentReader):
 
     def read_serialized(self, source: Source, options: ReadOptions, context: Context) -> bytes:
         """Read it row by row. See `DocumentReader.read_serialized`."""
-        if source.size_bytes > BYTES_MAX:
-            raise _malformed(f"The table has {source.size_bytes} bytes; at most {BYTES_MAX} are read. Split it")
+        bytes_max = reader_limits().read_text_bytes_max  # the text is held whole, in up to four bytes a character
+        if source.size_bytes > bytes_max:
+            raise _malformed(
+                f"The table has {source.size_bytes} bytes; at most {bytes_max} are read (read_text_bytes_max). Split it"
+            )
         if source.in_memory:
             return _read(source, context.check)
         # One row of commas takes eight times its size, so what is large is read within limits.
-        return run_isolated(lambda _: _read(source, lambda: None), LIMITS, context, "")
+        return run_isolated(lambda _: _read(source, lambda: None), child_limits(), context, "")
 
 
 def _read(source: Source, check: Callable[[], None]) -> bytes:
@@ -132,13 +130,14 @@ def _closed(text: str, delimiter: str) -> bool:
 def _cells(rows: Iterator[list[str]], check: Callable[[], None]) -> tuple[CellBytes, str]:
     """The table, and why it was cut; "" if it is whole."""
     cells = CellBytes()
+    cells_max = reader_limits().read_table_cells_max  # with text; about 25 bytes each in the result besides the text
     first = list(itertools.islice(rows, HEADER_SAMPLE_ROWS + 1))
     header = has_header(first)
     for number, row in enumerate(itertools.chain(first, rows)):
         if number % ROWS_PER_CHECK == 0:
             check()
-        if cells.cells >= CELLS_MAX:
-            return cells, f"the table was cut after {cells.rows} rows: at most {CELLS_MAX} cells are read"
+        if cells.cells >= cells_max:
+            return cells, f"the table was cut after {cells.rows} rows: at most {cells_max} cells are read (read_table_cells_max)"
         if len(row) > COLUMNS_MAX:
             raise _malformed(
                 f"Row {number + 1} of the table has {len(row)} fields; at most {COLUMNS_MAX} are read. Declare its true type"

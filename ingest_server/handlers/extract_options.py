@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ingest_server.domain import page_image_rules
 from ingest_server.domain.errors import Code, Reason
-from ingest_server.domain.extract_rules import ContentScope, TableMode, enum_fault
+from ingest_server.domain.extract_rules import ContentScope, OcrMode, TableMode, enum_fault
 from ingest_server.handlers.interface import HandlerFailure
 from ingest_server.handlers.reader import ReadOptions
 
@@ -26,6 +26,7 @@ class ExtractOptions:
         last_page: last page to read, included; 0 means to the end.
         ocr_languages: languages of text in pictures, by tesseract's names; empty: English where it is installed.
         content: how much of a page of HTML; a `ContentScope`.
+        ocr: whether text in pictures is recognised; an `OcrMode`.
         tables: whether tables are looked for in PDFs; a `TableMode`.
         pages_per_part: a document of more pages is read in parts of so many; 0 means 32.
         fail_on_partial: fail where a part of the document could not be read.
@@ -40,6 +41,7 @@ class ExtractOptions:
     last_page: int = 0
     ocr_languages: tuple[str, ...] = ()
     content: int = ContentScope.UNSPECIFIED
+    ocr: int = OcrMode.UNSPECIFIED
     tables: int = TableMode.UNSPECIFIED
     pages_per_part: int = 0
     fail_on_partial: bool = False
@@ -50,7 +52,7 @@ class ExtractOptions:
 
     def check(self) -> None:
         """Refuse numbers that no document and no enum has. Raises HandlerFailure, INVALID_OPTIONS."""
-        for field, kind in (("content", ContentScope), ("tables", TableMode)):
+        for field, kind in (("content", ContentScope), ("ocr", OcrMode), ("tables", TableMode)):
             if fault := enum_fault(kind, getattr(self, field)):
                 raise _invalid(f"{field} {fault}.")
         if fault := page_image_rules.fault_of(self.page_images_dpi):
@@ -70,6 +72,7 @@ class ExtractOptions:
             last_page=last_page,
             ocr_languages=self.ocr_languages,
             content=self.content or ContentScope.MAIN,
+            ocr=self.ocr or OcrMode.AUTO,
             tables=self.tables != TableMode.OFF,
             pages_per_part=pages_per_part,
             continued=continued,

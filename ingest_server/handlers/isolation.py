@@ -22,6 +22,7 @@ from typing import NoReturn
 
 from ingest_server.domain.errors import Code, Reason
 from ingest_server.handlers.interface import Context, HandlerFailure
+from ingest_server.handlers.operator import reader_limits
 
 CHECK_MILLISECONDS = 100
 """How often the waiting parent looks whether the attempt was cancelled."""
@@ -39,6 +40,12 @@ class IsolationLimits:
 
     memory_bytes_max: int
     cpu_seconds_max: int
+
+
+def child_limits() -> IsolationLimits:
+    """Those that the operator has set for readers of documents."""
+    limits = reader_limits()
+    return IsolationLimits(limits.read_child_memory_bytes_max, limits.read_child_cpu_seconds_max)
 
 
 class IsolatedError(RuntimeError):
@@ -121,13 +128,13 @@ def _judge(status: int, data: bytes, limits: IsolationLimits) -> bytes:
         if number in (signal.SIGXCPU, signal.SIGKILL):
             raise _broken(
                 f"Reading the document took more than {limits.cpu_seconds_max} s of processor time, or was killed from outside",
-                "cpu_seconds_max",
+                "read_child_cpu_seconds_max",
             )
         name = signal.Signals(number).name
         raise _broken(
             f"The library that reads the document ended with {name}: it is damaged, or needs more than "
             f"{limits.memory_bytes_max} bytes of memory",
-            "memory_bytes_max",
+            "read_child_memory_bytes_max",
         )
     code = os.WEXITSTATUS(status)
     if code == _RESULT:

@@ -16,15 +16,12 @@ from ingest_server.domain.errors import Code, Reason
 from ingest_server.handlers.elements import HEADING, HEADING_LEVEL_MAX, LIST_ITEM, PARAGRAPH
 from ingest_server.handlers.encoding import decode
 from ingest_server.handlers.interface import Context, HandlerFailure
-from ingest_server.handlers.isolation import IsolationLimits, run_isolated
+from ingest_server.handlers.isolation import child_limits, run_isolated
+from ingest_server.handlers.operator import reader_limits
 from ingest_server.handlers.reader import DocumentReader, ReadOptions
 from ingest_server.handlers.source import Source
 from ingest_server.handlers.table_bytes import CellBytes
 
-LIMITS = IsolationLimits(memory_bytes_max=1024 * 1024 * 1024, cpu_seconds_max=120)
-"""Of the child that reads what is too large for memory: objects take up to 20 times the size of their text."""
-BYTES_MAX = 128 * 1024 * 1024
-"""Size of a document: it is held whole, as text and as values."""
 NESTING_MAX = 32
 """Below it what is nested is shown as JSON; a path of more steps tells nobody anything."""
 COLUMNS_MAX = 1_000
@@ -50,11 +47,15 @@ class JsonReader(DocumentReader):
 
     def read_serialized(self, source: Source, options: ReadOptions, context: Context) -> bytes:
         """Read it, in a child if it is large. See `DocumentReader.read_serialized`."""
-        if source.size_bytes > BYTES_MAX:
-            raise _malformed(f"The document has {source.size_bytes} bytes; at most {BYTES_MAX} of JSON are read. Split it.")
+        bytes_max = reader_limits().read_text_bytes_max  # it is held whole, as text and as values of up to 20 times its size
+        if source.size_bytes > bytes_max:
+            raise _malformed(
+                f"The document has {source.size_bytes} bytes; at most {bytes_max} of JSON are read. Split it, or "
+                "set read_text_bytes_max."
+            )
         if source.in_memory:
             return _read(source, context.check)
-        return run_isolated(lambda _: _read(source, lambda: None), LIMITS, context, "")
+        return run_isolated(lambda _: _read(source, lambda: None), child_limits(), context, "")
 
 
 def _read(source: Source, check: Callable[[], None]) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from ingest_server.domain.reader_limits import ReaderLimits
+
 
 class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings that reach handlers. Each field is the server's setting of the same name; it travels to the zygote as it is, so
@@ -20,6 +22,7 @@ class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True):
         embed_keys: `NAME=KEY`, of endpoints. Never told to anybody but the endpoint.
         embed_batch_chunks_max, embed_batch_bytes_max, embed_attempts_max, embed_retry_wait_seconds_max, embed_request_seconds,
             embed_response_bytes_max: bounds of requests to endpoints.
+        readers: those of the readers of documents.
     """
 
     store_targets: tuple[str, ...] = ()
@@ -38,6 +41,7 @@ class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True):
     embed_retry_wait_seconds_max: float = 60.0
     embed_request_seconds: float = 60.0
     embed_response_bytes_max: int = 64 * 1024 * 1024
+    readers: ReaderLimits = ReaderLimits()
 
     def __repr__(self) -> str:
         """Without values: keys are among them, and what is printed ends in logs."""
@@ -50,6 +54,11 @@ _present = OperatorSettings()
 def operator_settings() -> OperatorSettings:
     """Those of this process's server; the defaults where there is none."""
     return _present
+
+
+def reader_limits() -> ReaderLimits:
+    """Those of the readers. They ask at each document, so nothing of a limit is kept."""
+    return _present.readers
 
 
 def use_operator_settings(settings: OperatorSettings) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Failure, Reason
-from ingest_server.domain.extract_rules import ContentScope
+from ingest_server.domain.extract_rules import ContentScope, OcrMode
 from ingest_server.handlers.interface import Context, HandlerFailure
 from ingest_server.handlers.source import Source
 from ingest_server.handlers.unwrap import WRAPPERS
@@ -32,6 +32,7 @@ class ReadOptions:
         last_page: included; 0 means to the end.
         ocr_languages: of text in pictures, by tesseract's names; empty: its default.
         content: how much of a page that has more than its content; a `ContentScope`.
+        ocr: whether text in pictures is recognised; an `OcrMode`.
         tables: whether tables are looked for where the document does not say what is one, as in PDFs.
         nesting: the account of what lies inside the document sent, if this is a part of it; None for that document itself.
         pages_per_part: a document of which more pages are asked for is not read: `PagesToDivide` is the answer. 0: it is.
@@ -47,6 +48,7 @@ class ReadOptions:
     last_page: int = 0
     ocr_languages: tuple[str, ...] = ()
     content: int = ContentScope.MAIN
+    ocr: int = OcrMode.AUTO
     tables: bool = True
     nesting: Nesting | None = None
     pages_per_part: int = 0

@@ -20,19 +20,14 @@ from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Reason
 from ingest_server.handlers.elements import HEADING
 from ingest_server.handlers.interface import Context, HandlerFailure
-from ingest_server.handlers.isolation import IsolationLimits, Report, run_isolated
+from ingest_server.handlers.isolation import Report, child_limits, run_isolated
 from ingest_server.handlers.office.xml_events import PartFault
+from ingest_server.handlers.operator import reader_limits
 from ingest_server.handlers.reader import DocumentReader, ReadOptions
 from ingest_server.handlers.source import Source
 from ingest_server.handlers.spreadsheet_package import SpreadsheetPackage
 from ingest_server.handlers.table_bytes import HEADER_SAMPLE_ROWS, CellBytes, Value, has_header
 
-LIMITS = IsolationLimits(memory_bytes_max=1024 * 1024 * 1024, cpu_seconds_max=120)
-"""Room for `POSITIONS_MAX` positions (32 bytes in the library, as much in values, 25 in the result), long texts and large parts;
-200,000 cells take 0.25 s."""
-POSITIONS_MAX = 5_000_000
-"""Positions (rows × columns between the used corners) of all sheets read: 100,000 rows of 50 columns. The library keeps 32 bytes
-for each, empty or not."""
 SHEETS_MAX = 10_000
 """Sheets of a document; the largest in use have some hundred."""
 HIDDEN_CAPTION = "hidden sheet"
@@ -57,14 +52,14 @@ class SpreadsheetReader(DocumentReader):
         return document_pb2.Document.FromString(self.read_serialized(source, options, context))
 
     def read_serialized(self, source: Source, options: ReadOptions, context: Context) -> bytes:
-        """Read it in a child process, whose limits are `LIMITS`. See `DocumentReader.read_serialized`."""
+        """Read it in a child process: 200,000 cells take 0.25 s. See `DocumentReader.read_serialized`."""
         path = None if source.in_memory else str(source.path())
         data = source.data() if path is None else b""
 
         def work(report: Report) -> bytes:
             return _read(data if path is None else path, options, report)
 
-        return run_isolated(work, LIMITS, context, "page")
+        return run_isolated(work, child_limits(), context, "page")
 
 
 def _read(given: bytes | str, options: ReadOptions, report: Report) -> bytes:
@@ -121,7 +116,8 @@ def _sheets(
             metadata={"page_count": str(total)},
         )
     elements: list[bytes] = []
-    room = POSITIONS_MAX
+    # Positions are rows × columns between the used corners; the library keeps 32 bytes for each, empty or not.
+    room = positions_max = reader_limits().read_table_cells_max
     faults: list[str] = []
     for page in range(first, last + 1):
         about = sheets[page - 1]
@@ -130,7 +126,7 @@ def _sheets(
             positions = sheet.height * sheet.width
             if positions > room:
                 _issue(document, page, "SHEET_TOO_LARGE", f"the sheet {about.name!r} of {sheet.height} × {sheet.width} positions "
-                       f"is left out: at most {POSITIONS_MAX} are read of a document")  # fmt: skip
+                       f"is left out: at most {positions_max} are read of a document (read_table_cells_max)")  # fmt: skip
                 continue
             room -= positions
             cells = _cells(sheet, package.percents(about.name) if package is not None else set())

@@ -19,6 +19,7 @@ from ingest_server.domain.errors import Code, Reason
 from ingest_server.handlers.inputs import MemoryInput, TemporaryInput
 from ingest_server.handlers.interface import Context, HandlerFailure
 from ingest_server.handlers.media_type import parse
+from ingest_server.handlers.operator import reader_limits
 from ingest_server.handlers.source import WHOLE_BYTES_MAX, Source
 
 PIECE_BYTES = 256 * 1024
@@ -47,6 +48,16 @@ class UnwrapLimits:
     ratio_free_bytes: int = 16 * 1024 * 1024
     depth_max: int = 3
     memory_bytes_max: int = WHOLE_BYTES_MAX
+
+
+def usual_limits() -> UnwrapLimits:
+    """Those that the operator has set."""
+    limits = reader_limits()
+    return UnwrapLimits(
+        expanded_bytes_max=limits.read_unpacked_bytes_max,
+        ratio_max=limits.read_unpacked_ratio_max,
+        depth_max=limits.read_wrappers_max,
+    )
 
 
 class Unwrapped(NamedTuple):
@@ -81,7 +92,7 @@ def unwrapped(
             library), neither retryable; STORAGE_FULL, retryable, if the temporary file could not be written.
         Cancelled: the attempt was asked to stop.
     """
-    limits = limits or UnwrapLimits()
+    limits = limits or usual_limits()
     size_bytes = source.size_bytes
     wrappers: list[str] = []
     layer: MemoryInput | TemporaryInput | None = None

@@ -11,7 +11,7 @@ from ingest.v1 import job_pb2
 from ingest_server.domain import page_image_rules
 from ingest_server.domain.dedup_rules import DedupRequest
 from ingest_server.domain.embed_rules import EmbedRequest
-from ingest_server.domain.extract_rules import ContentScope, TableMode, enum_fault
+from ingest_server.domain.extract_rules import ContentScope, OcrMode, TableMode, enum_fault
 from ingest_server.domain.filter_rules import FilterRequest
 from ingest_server.domain.split_rules import SplitRequest
 from ingest_server.domain.store_target import DOCUMENT_KEY_BYTES_MAX, parse_store_target
@@ -58,6 +58,8 @@ def _check_extract(faults: Faults, path: str, task: job_pb2.ExtractTask, configu
         faults.add(f"{path}.last_page", f"must not lie before first_page ({task.first_page:,}), not {task.last_page:,}")
     if fault := enum_fault(ContentScope, task.content):
         faults.add(f"{path}.content", fault)
+    if fault := enum_fault(OcrMode, task.ocr):
+        faults.add(f"{path}.ocr", fault)
     if fault := enum_fault(TableMode, task.tables):
         faults.add(f"{path}.tables", fault)
     if fault := fault_of(task.ocr_languages):

@@ -62,6 +62,7 @@ SPECS: list[tuple[dict[str, Any], str, str]] = [
     ({"tasks": [custom("echo", x=float("nan"))]}, "tasks[0].custom.options", "must hold finite numbers only, not nan"),
     ({"tasks": [extract(first_page=-2)]}, "tasks[0].extract.first_page", "must be at least 0, not -2"),
     ({"tasks": [extract(first_page=5, last_page=4)]}, "tasks[0].extract.last_page", "must not lie before first_page (5), not 4"),
+    ({"tasks": [extract(ocr=3)]}, "tasks[0].extract.ocr", "must be one of 0 (UNSPECIFIED), 1 (AUTO), 2 (OFF), not 3"),
     ({"tasks": [extract(content=3)]}, "tasks[0].extract.content", "must be one of 0 (UNSPECIFIED), 1 (MAIN), 2 (FULL), not 3"),
     ({"tasks": [extract(ocr_languages=["../x"])]}, "tasks[0].extract.ocr_languages", "must be names such as 'eng'"),
     ({"tasks": [extract(ocr_languages=["eng"] * 9)]}, "tasks[0].extract.ocr_languages", "must have at most 8 languages, not 9"),

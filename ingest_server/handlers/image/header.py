@@ -1,13 +1,16 @@
 """Width, height and resolution of PNG and JPEG from their headers, without decoding anything.
 
-PNG: W3C Portable Network Graphics (Third Edition), 5.2, 11.2.1, 11.3.4.3. JPEG: ITU-T T.81, annex B; JFIF: ITU-T T.871, 10.1.
+PNG: W3C Portable Network Graphics (Third Edition), 5.2, 11.2.1, 11.3.4.3. JPEG: ITU-T T.81, annex B; JFIF: ITU-T T.871, 10.1;
+Exif: CIPA DC-008, 4.5.4.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
+
+from ingest_server.handlers.image.exif import orientation_of
 
 INCH_METRES = 0.0254
 CHUNKS_MAX = 10_000
@@ -15,8 +18,13 @@ CHUNKS_MAX = 10_000
 RESOLUTION_MIN, RESOLUTION_MAX = 10.0, 10_000.0
 """Dots per inch that are believed: from posters to microfilm."""
 
+ORIENTATION_MAX = 8
+_SIDEWAYS_MIN = 5
+"""From this orientation on rows are columns."""
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
+_EXIF = b"Exif\x00\x00"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers SOF0 … SOF15; the three left out are tables and reserved."""
 _BARE = frozenset((0x01, *range(0xD0, 0xD8)))
@@ -29,22 +37,32 @@ class HeaderFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PictureSize:
-    """Of one picture.
+    """Of one picture, as it is seen.
 
     Attributes:
         width, height: in pixels.
         horizontal, vertical: dots per inch; 0.0 where the file does not tell.
+        orientation: how the stored pixels are to be turned to be seen so, 1 to 8 as in Exif; 1: not at all.
     """
 
     width: int
     height: int
     horizontal: float = 0.0
     vertical: float = 0.0
+    orientation: int = 1
 
     @property
     def pixels(self) -> int:
         """How many there are."""
         return self.width * self.height
+
+    def turned(self, orientation: int) -> PictureSize:
+        """The same picture, stored so far, as it is seen in an orientation. What is none counts as 1."""
+        if not 1 < orientation <= ORIENTATION_MAX:
+            return self
+        if orientation < _SIDEWAYS_MIN:
+            return replace(self, orientation=orientation)
+        return PictureSize(self.height, self.width, self.vertical, self.horizontal, orientation)
 
 
 def believed(horizontal: float, vertical: float) -> tuple[float, float]:
@@ -88,7 +106,7 @@ def jpeg_size(file: BinaryIO) -> PictureSize:
     """
     if _exactly(file, 2) != _JPEG:
         raise HeaderFault("it does not begin like a JPEG")
-    resolution = (0.0, 0.0)
+    resolution, orientation = (0.0, 0.0), 1
     for _ in range(CHUNKS_MAX):
         if _exactly(file, 1) != b"\xff":
             raise HeaderFault(f"no marker at byte {file.tell() - 1:,}")
@@ -106,7 +124,13 @@ def jpeg_size(file: BinaryIO) -> PictureSize:
             height, width = struct.unpack(">xHH", _exactly(file, 5))
             if not width or not height:
                 raise HeaderFault(f"it is {width} × {height} pixels large")
-            return PictureSize(width, height, *resolution)
+            return PictureSize(width, height, *resolution).turned(orientation)
+        if marker == 0xE1 and length >= len(_EXIF):
+            # Of several such segments, of which some are no Exif, the first that tells counts.
+            data = _exactly(file, length)
+            length = 0
+            if data.startswith(_EXIF) and orientation == 1:
+                orientation = orientation_of(data[len(_EXIF) :])
         if marker == 0xE0 and length >= 12:
             data = _exactly(file, 12)
             length -= 12

@@ -1,26 +1,30 @@
 """Reads pictures of pages: their text, recognised by tesseract, as paragraphs with their boxes.
 
-Sizes are read from the headers first: a picture of too many pixels is refused before anything decodes it.
+Sizes are read from the headers first: a picture of too many pixels is refused before anything decodes it. Pictures are read as
+they are meant to be seen: tesseract's library turns those of a TIFF by itself, a JPEG is drawn upright for it.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Reason
+from ingest_server.domain.extract_rules import OcrMode
 from ingest_server.handlers.elements import ElementBuilder
 from ingest_server.handlers.image.header import HeaderFault, PictureSize, jpeg_size, png_size
 from ingest_server.handlers.image.tiff import tiff_sizes
+from ingest_server.handlers.image.upright import upright
 from ingest_server.handlers.interface import Context, HandlerFailure
 from ingest_server.handlers.ocr.tesseract import PageNotRecognised, Tesseract
 from ingest_server.handlers.ocr.words import Recognised
+from ingest_server.handlers.operator import reader_limits
 from ingest_server.handlers.reader import DocumentReader, ReadOptions
 from ingest_server.handlers.source import Source
 
 PAGE_UNREADABLE = "PAGE_UNREADABLE"
 PAGE_HAS_NO_TEXT = "PAGE_HAS_NO_TEXT"
 
-PIXELS_MAX = 100_000_000
-"""A3 at 600 dots per inch has 70 million. So many in colour took tesseract 1.1 GB of memory, in grey 0.4."""
 SIDE_PIXELS_MAX = 32_767
 """What tesseract takes: its coordinates have 16 bits."""
 POINTS_PER_INCH = 72.0
@@ -31,14 +35,14 @@ class ImageReader(DocumentReader):
 
     Args:
         tesseract: recognises the text; None: the one on the PATH.
-        pixels_max: of one page.
+        pixels_max: of one page; None: as the operator has set it.
         side_pixels_max: width and height of one page.
     """
 
     media_types = ("image/png", "image/jpeg", "image/tiff")
 
     def __init__(
-        self, tesseract: Tesseract | None = None, pixels_max: int = PIXELS_MAX, side_pixels_max: int = SIDE_PIXELS_MAX
+        self, tesseract: Tesseract | None = None, pixels_max: int | None = None, side_pixels_max: int = SIDE_PIXELS_MAX
     ) -> None:
         self._tesseract = tesseract or Tesseract()
         self._pixels_max = pixels_max
@@ -47,11 +51,12 @@ class ImageReader(DocumentReader):
     def read(self, source: Source, options: ReadOptions, context: Context) -> document_pb2.Document:
         """Read the pages asked for. See `DocumentReader.read`.
 
-        Boxes are in points by the resolution that the file tells; where it tells none, a pixel counts as a point.
+        Boxes are in points by the resolution that the file tells; where it tells none, a pixel counts as a point. Where the task
+        has switched recognition off, each page is an ImageElement.
 
         Raises:
             HandlerFailure: DOCUMENT_MALFORMED if no page can be read; MEDIA_TYPE_NOT_SUPPORTED if tesseract or a language is not
-                installed; INVALID_OPTIONS; ATTEMPT_TIMEOUT.
+                installed, or the operator has switched recognition off; INVALID_OPTIONS; ATTEMPT_TIMEOUT.
             Cancelled: the attempt was asked to stop.
         """
         media_type = source.media_type.media_type
@@ -59,6 +64,11 @@ class ImageReader(DocumentReader):
         first, last = _page_range(len(sizes), options)
         document = document_pb2.Document(page_count=len(sizes))
         builder = ElementBuilder(document)
+        if options.ocr == OcrMode.OFF:
+            for number in range(first, last + 1):
+                _add_picture(builder, number, sizes[number - 1], media_type)
+            _note_missing(document, last, len(sizes), fault)
+            return document
         # Before tesseract is asked for anything: what is refused here is refused on every machine alike.
         refused = {number: why for number in range(first, last + 1) if (why := self._too_large(sizes[number - 1]))}
         if len(refused) == last - first + 1:
@@ -71,8 +81,7 @@ class ImageReader(DocumentReader):
             try:
                 if number in refused:
                     raise PageNotRecognised(refused[number])
-                index = number - 1 if media_type == "image/tiff" else None
-                found = self._tesseract.page(path, languages, context, index=index)
+                found = self._found(path, sizes[number - 1], number, media_type, languages, context)
                 _add(builder, found, number, sizes[number - 1])
                 if not found:
                     document.issues.add(page=number, reason=PAGE_HAS_NO_TEXT, message="No text was found in the picture.")
@@ -82,15 +91,28 @@ class ImageReader(DocumentReader):
             context.progress(number - first + 1, last - first + 1, "page")
         if unread == last - first + 1:
             raise _malformed(document.issues[0].message.rstrip("."), media_type)
-        if fault and last == len(sizes):
-            document.issues.add(page=len(sizes) + 1, reason=PAGE_UNREADABLE, message=f"Pages may be missing: {fault}.")
+        _note_missing(document, last, len(sizes), fault)
         return document
+
+    def _found(
+        self, path: Path, size: PictureSize, number: int, media_type: str, languages: str, context: Context
+    ) -> list[Recognised]:
+        """Paragraphs of a page as it is seen; boxes in its pixels."""
+        if media_type == "image/tiff":
+            return self._tesseract.page(path, languages, context, index=number - 1)
+        if size.orientation == 1:
+            return self._tesseract.page(path, languages, context)
+        with upright(path, size) as drawing:
+            resolution = int(size.horizontal * drawing.scale)
+            found = self._tesseract.page(drawing.path, languages, context, dots_per_inch=resolution)
+        return [each.scaled(1 / drawing.scale) for each in found]
 
     def _too_large(self, size: PictureSize) -> str:
         """Why a picture is not decoded; "" if it may be."""
-        if size.pixels > self._pixels_max or max(size.width, size.height) > self._side_pixels_max:
+        pixels_max = self._pixels_max or reader_limits().read_image_pixels_max
+        if size.pixels > pixels_max or max(size.width, size.height) > self._side_pixels_max:
             return (
-                f"the picture is {size.width:,} × {size.height:,} pixels large; at most {self._pixels_max:,} pixels and "
+                f"the picture is {size.width:,} × {size.height:,} pixels large; at most {pixels_max:,} pixels and "
                 f"{self._side_pixels_max:,} a side are read: scale it down, or cut it into pages"
             )
         return ""
@@ -105,6 +127,18 @@ def _sizes(source: Source, media_type: str) -> tuple[list[PictureSize], str]:
             return [png_size(file) if media_type == "image/png" else jpeg_size(file)], ""
         except HeaderFault as fault:
             raise _malformed(str(fault), media_type) from fault
+
+
+def _note_missing(document: document_pb2.Document, last: int, page_count: int, fault: str) -> None:
+    """Add an issue where the file is damaged behind its last page, if that was asked for."""
+    if fault and last == page_count:
+        document.issues.add(page=page_count + 1, reason=PAGE_UNREADABLE, message=f"Pages may be missing: {fault}.")
+
+
+def _add_picture(builder: ElementBuilder, page: int, size: PictureSize, media_type: str) -> None:
+    """Add a page as a picture, without its bytes."""
+    picture = builder.image("", page=page).image
+    picture.media_type, picture.width_pixels, picture.height_pixels = media_type, size.width, size.height
 
 
 def _add(builder: ElementBuilder, found: list[Recognised], page: int, size: PictureSize) -> None:

@@ -14,7 +14,8 @@ PAGES_MAX = 10_000
 """Directories followed. A page takes 0.1 s at least, so these are a quarter of an hour."""
 
 _WIDTH, _LENGTH, _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 256, 257, 282, 283, 296
-_WANTED = frozenset((_WIDTH, _LENGTH, _X_RESOLUTION, _Y_RESOLUTION, _UNIT))
+_ORIENTATION = 274
+_WANTED = frozenset((_WIDTH, _LENGTH, _X_RESOLUTION, _Y_RESOLUTION, _UNIT, _ORIENTATION))
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
 _ENTRY_BYTES = 12
 
@@ -72,7 +73,7 @@ def _directory(file: BinaryIO, order: str, offset: int) -> tuple[PictureSize, in
         raise HeaderFault(f"a page is {width} × {height} pixels large")
     scale = {1: 0.0, 2: 1.0, 3: 2.54}.get(int(values.get(_UNIT, 2)), 0.0)  # only their ratio, per inch, per centimetre
     resolution = believed(values.get(_X_RESOLUTION, 0.0) * scale, values.get(_Y_RESOLUTION, 0.0) * scale)
-    return PictureSize(width, height, *resolution), following
+    return PictureSize(width, height, *resolution).turned(int(values.get(_ORIENTATION, 1))), following
 
 
 def _value(file: BinaryIO, order: str, kind: int, field: bytes) -> float:

@@ -15,7 +15,7 @@ from ingest_server.handlers.members.nesting import Nesting, RoomSpent
 from ingest_server.handlers.reader import ReadOptions
 from ingest_server.handlers.reading import read_input
 from ingest_server.handlers.source import WHOLE_BYTES_MAX
-from ingest_server.handlers.unwrap import UnwrapLimits, collected
+from ingest_server.handlers.unwrap import collected, usual_limits
 
 _ENVIRONMENT = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO, errno.EROFS)
 """Errors of the machine, not of a document: the attempt fails and is tried again."""
@@ -65,7 +65,7 @@ def _outcome(member: Member, options: ReadOptions, context: Context, nesting: Ne
         chosen = replace(options, first_page=0, last_page=0, nesting=nesting, pages_per_part=0, continued=False)
         if member.read is not None:
             return Outcome(member.name, member.read(chosen, inner))
-        limits = UnwrapLimits(expanded_bytes_max=nesting.limits.member_bytes_max)
+        limits = replace(usual_limits(), expanded_bytes_max=nesting.limits.member_bytes_max)
         given = member_input(member, context, nesting)
         try:
             if not given.size_bytes:

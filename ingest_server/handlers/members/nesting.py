@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ingest_server.domain.errors import Code, Reason
 from ingest_server.handlers.interface import HandlerFailure
+from ingest_server.handlers.operator import reader_limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,18 @@ class NestingLimits:
     document_bytes_max: int = 192 * 1024 * 1024
 
 
+def usual_limits() -> NestingLimits:
+    """Those that the operator has set."""
+    limits = reader_limits()
+    return NestingLimits(
+        depth_max=limits.read_members_depth_max,
+        members_max=limits.read_members_max,
+        member_bytes_max=limits.read_member_bytes_max,
+        total_bytes_max=limits.read_members_bytes_max,
+        ratio_max=limits.read_unpacked_ratio_max,
+    )
+
+
 class RoomSpent(Exception):
     """No further member can be read: a limit of the whole is reached. The text says which."""
 
@@ -56,7 +69,7 @@ class Nesting:
 
     def __init__(self, limits: NestingLimits | None = None) -> None:
         """Open an account with `limits`; None for the usual ones."""
-        self.limits = limits or NestingLimits()
+        self.limits = limits or usual_limits()
         self.depth = 1
         self._spent = _Spent()
 

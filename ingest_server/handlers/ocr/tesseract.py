@@ -19,6 +19,7 @@ from ingest_server.handlers.interface import Context, HandlerFailure
 from ingest_server.handlers.ocr.languages import DEFAULT_LANGUAGE, fault_of, package_of
 from ingest_server.handlers.ocr.process import Ended, TooLong, TooMuch, run
 from ingest_server.handlers.ocr.words import Recognised, is_page, paragraphs_of
+from ingest_server.handlers.operator import reader_limits
 
 PROGRAM = "tesseract"
 INSTALL = "apt-get install tesseract-ocr"
@@ -50,13 +51,13 @@ class Tesseract:
 
     Args:
         program: its name or path.
-        limits: None for the usual ones.
+        limits: None for those that the operator has set.
         clock: measures the limits of time.
     """
 
     def __init__(self, program: str = PROGRAM, limits: TesseractLimits | None = None, clock: Clock | None = None) -> None:
         self._program = program
-        self._limits = limits or TesseractLimits()
+        self._limits = limits
         self._clock = clock or SystemClock()
 
     def languages(self, wanted: Sequence[str], media_type: str, context: Context) -> str:
@@ -69,15 +70,17 @@ class Tesseract:
 
         Raises:
             HandlerFailure: MEDIA_TYPE_NOT_SUPPORTED (tesseract or a language is not installed, with the command that installs
-                it) or INVALID_OPTIONS; none retryable. ATTEMPT_TIMEOUT.
+                it, or the operator has switched recognition off) or INVALID_OPTIONS; none retryable. ATTEMPT_TIMEOUT.
             Cancelled: the attempt was asked to stop.
         """
         if fault := fault_of(wanted):
             raise HandlerFailure(
                 f"ocr_languages {fault}.", reason=Reason.INVALID_OPTIONS, code=Code.INVALID_ARGUMENT, retryable=False
             )
+        if not reader_limits().ocr:
+            raise _switched_off(media_type)
         try:
-            listed = self._run(["--list-langs"], context, self._limits.list_seconds_max)
+            listed = self._run(["--list-langs"], context, self._present_limits().list_seconds_max)
         except PageNotRecognised as error:
             raise _not_installed(f"tesseract does not answer: {error}", media_type, INSTALL) from error
         except OSError as error:
@@ -121,7 +124,7 @@ class Tesseract:
         if index is not None:
             arguments += ["-c", f"tessedit_page_number={index}"]
         try:
-            ended = self._run([*arguments, "tsv"], context, self._limits.page_seconds_max)
+            ended = self._run([*arguments, "tsv"], context, self._present_limits().page_seconds_max)
         except OSError as error:
             raise _not_installed(f"tesseract could not be started: {error.strerror}", "", INSTALL) from error
         if ended.status:
@@ -132,6 +135,9 @@ class Tesseract:
             # Of a TIFF that is cut off it says so, and ends as if all were well.
             raise PageNotRecognised(f"tesseract read no page: {_complaint(ended)}")
         return paragraphs_of(words)
+
+    def _present_limits(self) -> TesseractLimits:
+        return self._limits or TesseractLimits(page_seconds_max=reader_limits().ocr_page_seconds_max)
 
     def _run(self, arguments: list[str], context: Context, seconds_max: float) -> Ended:
         program = shutil.which(self._program)
@@ -147,7 +153,7 @@ class Tesseract:
                 context,
                 self._clock,
                 seconds_max=seconds_max,
-                output_bytes_max=self._limits.output_bytes_max,
+                output_bytes_max=self._present_limits().output_bytes_max,
             )
         except TooLong:
             raise PageNotRecognised(f"tesseract did not end within {seconds_max:g} seconds") from None
@@ -159,6 +165,17 @@ def _complaint(ended: Ended) -> str:
     """The first line of what it said, which tells the cause; those behind it tell consequences."""
     lines = [line.strip() for line in ended.stderr.decode("utf-8", "replace").split("\n")]
     return next((line[:200] for line in lines if line), "it did not say why")
+
+
+def _switched_off(media_type: str) -> HandlerFailure:
+    return HandlerFailure(
+        "Text in pictures is not recognised: the operator of the server has switched it off (setting ocr). With ocr OFF in "
+        "the task a picture becomes an element without text.",
+        reason=Reason.MEDIA_TYPE_NOT_SUPPORTED,
+        code=Code.UNIMPLEMENTED,
+        retryable=False,
+        metadata={"media_type": media_type, "setting": "ocr"},
+    )
 
 
 def _not_installed(what: str, media_type: str, command: str) -> HandlerFailure:

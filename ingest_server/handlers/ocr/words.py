@@ -36,6 +36,11 @@ class Recognised:
     box: PixelBox
     confidence: float
 
+    def scaled(self, factor: float) -> Recognised:
+        """The same, its box with other units: multiplied by a factor."""
+        left, top, right, bottom = self.box
+        return Recognised(self.text, (left * factor, top * factor, right * factor, bottom * factor), self.confidence)
+
 
 @dataclass(slots=True)
 class _Paragraph:

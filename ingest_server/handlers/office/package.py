@@ -14,18 +14,12 @@ from typing import BinaryIO, NamedTuple
 
 from ingest_server.handlers.bounded_reads import BoundedReads
 from ingest_server.handlers.office.xml_events import Attributes, End, PartFault, Start, Text, parse
+from ingest_server.handlers.operator import reader_limits
 
 DIRECTORY_BYTES_MAX = 4 * 1024 * 1024
 """The directory of a ZIP file, which the library reads at once and makes an object of 600 bytes of every 46 or more: 50 MB."""
-PARTS_MAX = 20_000
-"""Parts of a package. A deck of 1,000 slides with notes, layouts and pictures has about 5,000."""
-PART_BYTES_MAX = 128 * 1024 * 1024
-"""One part, unpacked. A novel of 1,000 pages has 10 MB; what is beyond this was not typed by people."""
-TOTAL_BYTES_MAX = 256 * 1024 * 1024
-"""All parts read of one document, unpacked: half a minute at the most, when all of it is empty tags."""
-RATIO_MAX = 400
-"""Unpacked bytes for each packed one, once `RATIO_FREE_BYTES` are out. Empty tables reach about 200, a bomb 1,000."""
 RATIO_FREE_BYTES = 8 * 1024 * 1024
+"""Unpacked from a part before its ratio is looked at: it harms nobody."""
 RELATIONSHIPS_MAX = 50_000
 """Relationships of a part to other parts: more than twice the parts there can be."""
 
@@ -78,13 +72,14 @@ class Package:
     def __init__(self, file: BinaryIO, check: Callable[[], None] = lambda: None) -> None:
         self._check = check
         self._read_bytes = 0
+        self._limits = reader_limits()
         try:
             self._zip = zipfile.ZipFile(BoundedReads(file, DIRECTORY_BYTES_MAX))
         except (zipfile.BadZipFile, ValueError, OSError, OverflowError, RuntimeError) as error:
             raise PartFault(f"is damaged or cut off: its ZIP directory cannot be read ({error})") from error
         infos = self._zip.infolist()
-        if len(infos) > PARTS_MAX:
-            raise PartFault(f"has {len(infos)} parts; at most {PARTS_MAX} are read")
+        if len(infos) > (parts_max := self._limits.read_office_parts_max):
+            raise PartFault(f"has {len(infos)} parts; at most {parts_max} are read (read_office_parts_max)")
         # Part names are compared without regard to case (ISO/IEC 29500-2, 6.2.2.3).
         self._infos = {info.filename.lower(): info for info in infos}
 
@@ -165,9 +160,15 @@ class Package:
     def _bound(self, part_bytes: int, chunk_bytes: int, packed_bytes: int) -> None:
         """Count a chunk."""
         self._read_bytes += chunk_bytes
-        if part_bytes > PART_BYTES_MAX:
-            raise PartFault(f"has more than {PART_BYTES_MAX} bytes unpacked")
-        if self._read_bytes > TOTAL_BYTES_MAX:
-            raise PartFault(f"makes the parts read more than {TOTAL_BYTES_MAX} bytes unpacked")
-        if part_bytes > RATIO_FREE_BYTES and part_bytes > RATIO_MAX * packed_bytes:
-            raise PartFault(f"unpacks to more than {RATIO_MAX} times its {packed_bytes} bytes: a bomb")
+        limits = self._limits
+        if part_bytes > limits.read_office_part_bytes_max:
+            raise PartFault(f"has more than {limits.read_office_part_bytes_max} bytes unpacked (read_office_part_bytes_max)")
+        if self._read_bytes > limits.read_office_bytes_max:
+            raise PartFault(
+                f"makes the parts read more than {limits.read_office_bytes_max} bytes unpacked (read_office_bytes_max)"
+            )
+        if part_bytes > RATIO_FREE_BYTES and part_bytes > limits.read_office_ratio_max * packed_bytes:
+            raise PartFault(
+                f"unpacks to more than {limits.read_office_ratio_max} times its {packed_bytes} bytes: a bomb "
+                "(read_office_ratio_max)"
+            )

@@ -95,7 +95,7 @@ class PdfReader(PagedReader):
         if not options.continued:
             document.page_count = pdf.page_count
             fill_metadata(document, pdf.handle)
-        scans = Scans(self._tesseract, options.ocr_languages, context)
+        scans = Scans(self._tesseract, options.ocr_languages, context, options.ocr)
         with BesideText(document, pdf, options, context) as beside:
             structure = Structure(beside.pictures)
             waiting: list[Page] = []

@@ -11,10 +11,11 @@ import pypdfium2.raw as raw
 from ingest.v1 import document_pb2
 from ingest_server.handlers import png
 from ingest_server.handlers.interface import Context
+from ingest_server.handlers.operator import reader_limits
 from ingest_server.handlers.pdf.form_fields import FormFields
 from ingest_server.handlers.pdf.picture_bytes import PictureBytes
 from ingest_server.handlers.pdf.pixels import grey_of
-from ingest_server.handlers.pdf.scans import PICTURE_PIXELS_MAX, covering
+from ingest_server.handlers.pdf.scans import covering
 
 PIXELS_MAX = 40_000_000
 """A4 at 600 dots per inch has 35 million. A pixel takes three bytes."""
@@ -70,9 +71,10 @@ class PageImages:
         if not (isfinite(width) and isfinite(height) and width > 0 and height > 0):
             self._note(number, PAGE_IMAGE_OMITTED, f"The page is {width} × {height} points large and cannot be drawn.")
             return
-        pixels = covering(page, width * height).pixels
-        if pixels > PICTURE_PIXELS_MAX:
-            why = f"a picture on it has {pixels:,} pixels; at most {PICTURE_PIXELS_MAX:,} are drawn"
+        # pdfium decodes a picture whole to draw it.
+        pixels, pixels_max = covering(page, width * height).pixels, reader_limits().read_image_pixels_max
+        if pixels > pixels_max:
+            why = f"a picture on it has {pixels:,} pixels; at most {pixels_max:,} are drawn (read_image_pixels_max)"
             self._note(number, PAGE_IMAGE_OMITTED, f"The page was not drawn: {why}.")
             return
         most = min(sqrt(PIXELS_MAX / (width * height)), SIDE_PIXELS_MAX / max(width, height)) * POINTS_PER_INCH

@@ -14,9 +14,11 @@ from typing import Any
 import pypdfium2.raw as raw
 
 from ingest_server.domain.errors import Reason
+from ingest_server.domain.extract_rules import OcrMode
 from ingest_server.handlers.interface import Context, HandlerFailure
 from ingest_server.handlers.ocr.tesseract import PageNotRecognised, Tesseract
 from ingest_server.handlers.ocr.words import Recognised
+from ingest_server.handlers.operator import reader_limits
 
 COVERED_MIN = 0.3
 """Share of a page that its pictures cover if it is a scan. Drawings and logos are none."""
@@ -30,8 +32,6 @@ DOTS_PER_INCH_MIN = 70
 """Below, tesseract does not believe it."""
 DRAWN_PIXELS_MAX = 40_000_000
 """A2 at 300 dots per inch has 35 million; larger pages are drawn more coarsely. A pixel takes a byte."""
-PICTURE_PIXELS_MAX = 100_000_000
-"""Of a picture within the page, which pdfium decodes whole to draw it."""
 SIDE_PIXELS_MAX = 32_767
 """What tesseract takes."""
 POINTS_PER_INCH = 72.0
@@ -57,10 +57,12 @@ class Scans:
         tesseract: recognises them.
         languages: as the caller wants them; looked up at the first scanned page.
         context: of the attempt.
+        mode: an `OcrMode`: whether the task wants them recognised.
     """
 
-    def __init__(self, tesseract: Tesseract, languages: tuple[str, ...], context: Context) -> None:
+    def __init__(self, tesseract: Tesseract, languages: tuple[str, ...], context: Context, mode: int = OcrMode.AUTO) -> None:
         self._tesseract = tesseract
+        self._mode = mode
         self._wanted = languages
         self._context = context
         self._languages = ""
@@ -87,14 +89,19 @@ class Scans:
         pictures = covering(page, width * height)
         if pictures.share < COVERED_MIN:
             return None
-        if pictures.pixels > PICTURE_PIXELS_MAX:
-            raise PageNotRecognised(f"its picture has {pictures.pixels:,} pixels; at most {PICTURE_PIXELS_MAX:,} are read")
+        if self._mode == OcrMode.OFF:
+            raise PageNotRecognised("the task has switched recognition off (ocr)")
+        # pdfium decodes a picture whole to draw it.
+        if pictures.pixels > (pixels_max := reader_limits().read_image_pixels_max):
+            raise PageNotRecognised(
+                f"its picture has {pictures.pixels:,} pixels; at most {pixels_max:,} are read (read_image_pixels_max)"
+            )
         languages = self._looked_up()
         dots_per_inch = _resolution(width, height)
-        with _drawn(page, width, height, dots_per_inch) as picture:
+        with drawn(page, width, height, dots_per_inch) as picture:
             found = self._tesseract.page(picture, languages, self._context, dots_per_inch=dots_per_inch)
         scale = POINTS_PER_INCH / dots_per_inch
-        return [Recognised(each.text, _scaled(each.box, scale), each.confidence) for each in found]
+        return [each.scaled(scale) for each in found]
 
     def _looked_up(self) -> str:
         """The languages as tesseract takes them, asked for once a document."""
@@ -110,11 +117,6 @@ class Scans:
                 self._unavailable = failure.message
                 raise PageNotRecognised(failure.message) from failure
         return self._languages
-
-
-def _scaled(box: tuple[float, float, float, float], scale: float) -> tuple[float, float, float, float]:
-    left, top, right, bottom = box
-    return left * scale, top * scale, right * scale, bottom * scale
 
 
 def _resolution(width: float, height: float) -> int:
@@ -162,7 +164,7 @@ def _pixels(item: Any, objects_max: int, depth: int) -> tuple[int, int]:
 
 
 @contextmanager
-def _drawn(page: Any, width: float, height: float, dots_per_inch: int) -> Iterator[Path]:
+def drawn(page: Any, width: float, height: float, dots_per_inch: int) -> Iterator[Path]:
     """A temporary file with the page as it is shown, in grey: a PGM (https://netpbm.sourceforge.net/doc/pgm.html)."""
     across = max(round(width * dots_per_inch / POINTS_PER_INCH), 1)
     down = max(round(height * dots_per_inch / POINTS_PER_INCH), 1)

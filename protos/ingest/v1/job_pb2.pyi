@@ -41,6 +41,12 @@ class ContentScope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CONTENT_SCOPE_MAIN: _ClassVar[ContentScope]
     CONTENT_SCOPE_FULL: _ClassVar[ContentScope]
 
+class OcrMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OCR_MODE_UNSPECIFIED: _ClassVar[OcrMode]
+    OCR_MODE_AUTO: _ClassVar[OcrMode]
+    OCR_MODE_OFF: _ClassVar[OcrMode]
+
 class TableMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     TABLE_MODE_UNSPECIFIED: _ClassVar[TableMode]
@@ -81,6 +87,9 @@ CONFLICT_POLICY_USE_EXISTING: ConflictPolicy
 CONTENT_SCOPE_UNSPECIFIED: ContentScope
 CONTENT_SCOPE_MAIN: ContentScope
 CONTENT_SCOPE_FULL: ContentScope
+OCR_MODE_UNSPECIFIED: OcrMode
+OCR_MODE_AUTO: OcrMode
+OCR_MODE_OFF: OcrMode
 TABLE_MODE_UNSPECIFIED: TableMode
 TABLE_MODE_ON: TableMode
 TABLE_MODE_OFF: TableMode
@@ -144,7 +153,7 @@ class RetryPolicy(_message.Message):
     def __init__(self, max_attempts: _Optional[int] = ..., initial_backoff: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., max_backoff: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., backoff_multiplier: _Optional[float] = ..., non_retryable_reasons: _Optional[_Iterable[str]] = ..., max_crashes: _Optional[int] = ...) -> None: ...
 
 class ExtractTask(_message.Message):
-    __slots__ = ("password", "first_page", "last_page", "ocr_languages", "pages_per_part", "fail_on_partial", "content", "images", "page_images_dpi", "tables", "links", "outline")
+    __slots__ = ("password", "first_page", "last_page", "ocr_languages", "pages_per_part", "fail_on_partial", "content", "ocr", "images", "page_images_dpi", "tables", "links", "outline")
     PASSWORD_FIELD_NUMBER: _ClassVar[int]
     FIRST_PAGE_FIELD_NUMBER: _ClassVar[int]
     LAST_PAGE_FIELD_NUMBER: _ClassVar[int]
@@ -152,6 +161,7 @@ class ExtractTask(_message.Message):
     PAGES_PER_PART_FIELD_NUMBER: _ClassVar[int]
     FAIL_ON_PARTIAL_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
+    OCR_FIELD_NUMBER: _ClassVar[int]
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     PAGE_IMAGES_DPI_FIELD_NUMBER: _ClassVar[int]
     TABLES_FIELD_NUMBER: _ClassVar[int]
@@ -164,12 +174,13 @@ class ExtractTask(_message.Message):
     pages_per_part: int
     fail_on_partial: bool
     content: ContentScope
+    ocr: OcrMode
     images: bool
     page_images_dpi: int
     tables: TableMode
     links: bool
     outline: bool
-    def __init__(self, password: _Optional[str] = ..., first_page: _Optional[int] = ..., last_page: _Optional[int] = ..., ocr_languages: _Optional[_Iterable[str]] = ..., pages_per_part: _Optional[int] = ..., fail_on_partial: bool = ..., content: _Optional[_Union[ContentScope, str]] = ..., images: bool = ..., page_images_dpi: _Optional[int] = ..., tables: _Optional[_Union[TableMode, str]] = ..., links: bool = ..., outline: bool = ...) -> None: ...
+    def __init__(self, password: _Optional[str] = ..., first_page: _Optional[int] = ..., last_page: _Optional[int] = ..., ocr_languages: _Optional[_Iterable[str]] = ..., pages_per_part: _Optional[int] = ..., fail_on_partial: bool = ..., content: _Optional[_Union[ContentScope, str]] = ..., ocr: _Optional[_Union[OcrMode, str]] = ..., images: bool = ..., page_images_dpi: _Optional[int] = ..., tables: _Optional[_Union[TableMode, str]] = ..., links: bool = ..., outline: bool = ...) -> None: ...
 
 class SplitTask(_message.Message):
     __slots__ = ("chunk_size", "chunk_overlap", "unit", "heading_level", "tokens_max")

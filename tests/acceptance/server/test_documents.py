@@ -13,6 +13,7 @@ import pytest
 
 from ingest.v1 import document_pb2
 from ingest_client import Client, Input, JobSpec, JobState, dedup, extract, filter_chunks, split
+from tests.acceptance.server.conftest import StartServer
 from tests.acceptance.server.server_process import ROOT, environment
 from tests.unit.handlers.documents.pictures import needs_tesseract, page, saved
 
@@ -96,6 +97,22 @@ async def test_pictures_are_recognised_beside_a_hostile_one(client: Client) -> N
     assert texts(await results[0].document()) == "Seen by the service and its second page"
     inside = await results[1].document()
     assert (texts(inside), list(inside.wrappers)) == ("and its second page", ["application/gzip"])
+
+
+async def test_what_the_operator_sets_reaches_the_readers_in_the_workers(start_server: StartServer) -> None:
+    server = start_server("--workers", "1", "--no-ocr", "--read-wrappers-max", "0")
+    picture = saved(page(), "PNG")
+    async with Client(server.address) as client:
+        batch = await client.submit(
+            [JobSpec(picture), JobSpec(picture, extract(ocr="off")), JobSpec(gzip.compress(b"words")), JobSpec(b"words")]
+        )
+        results = await client.wait(batch)
+        messages = [result.error.message if result.error else "" for result in results]
+        assert "setting ocr" in messages[0]
+        assert "wrapped more than 0 times" in messages[2]
+        assert (messages[1], messages[3]) == ("", "")
+        assert (await results[1].document()).elements[0].image.width_pixels == 1000
+    assert server.stop() == 0
 
 
 async def test_a_document_is_extracted_and_split_in_one_job(client: Client, documents: Path) -> None:

@@ -62,9 +62,22 @@ def test_the_scope_of_content_becomes_an_option_of_extract(tmp_path: Path, given
             inputs.jobs_from(parser.parse_args([str(tmp_path / "a.html"), *given, "--handler", "echo"]))
 
 
-def test_a_scope_that_is_none_is_refused() -> None:
+def test_recognition_is_switched_off_by_an_option(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+    parser = argparse.ArgumentParser()
+    inputs.register(parser)
+    for given, mode in (([], 0), (["--ocr", "auto"], 0), (["--ocr", "off"], 2)):
+        (job,) = inputs.jobs_from(parser.parse_args([str(tmp_path / "a.png"), *given]))
+        assert job.to_proto().tasks[0].extract.ocr == mode
+    with pytest.raises(UsageError, match="--ocr: for extract only"):
+        inputs.jobs_from(parser.parse_args([str(tmp_path / "a.png"), "--ocr", "off", "--handler", "echo"]))
+
+
+def test_a_scope_or_mode_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="content must be one of main, full, not 'all'"):
         extract(content="all")
+    with pytest.raises(ValueError, match="ocr must be one of auto, off, not 'on'"):
+        extract(ocr="on")
 
 
 def test_tables_can_be_left_as_text(tmp_path: Path) -> None:

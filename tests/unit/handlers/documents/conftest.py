@@ -5,17 +5,20 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from ingest.v1 import document_pb2
 from ingest_server.handlers.extract import extract
 from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Cancelled, Context, Input, Output
+from ingest_server.handlers.operator import operator_settings, use_operator_settings
 from ingest_server.handlers.parts import Split
 
 SAMPLES_SCRIPT = Path(__file__).parents[4] / "scripts" / "sample_documents"
@@ -116,3 +119,19 @@ def read() -> Read:
         return document_of(extract(FakeContext(FakeInput(data, media_type, name)), ExtractOptions(**options)))
 
     return run
+
+
+SetLimits = Callable[..., None]
+
+
+@pytest.fixture
+def limits() -> Iterator[SetLimits]:
+    """Sets limits of the readers, as an operator does; the usual ones are back after the test."""
+    present = operator_settings()
+
+    def change(**changes: Any) -> None:
+        now = operator_settings()
+        use_operator_settings(msgspec.structs.replace(now, readers=replace(now.readers, **changes)))
+
+    yield change
+    use_operator_settings(present)

@@ -15,8 +15,7 @@ from ingest_server.handlers import delimited
 from ingest_server.handlers.extract import extract
 from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Cancelled, HandlerFailure
-from ingest_server.handlers.isolation import IsolationLimits
-from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read, document_of
+from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read, SetLimits, document_of
 
 
 def grid(document: document_pb2.Document) -> list[list[str]]:
@@ -37,20 +36,20 @@ def test_binary_is_refused(read: Read, data: bytes) -> None:
     assert caught.value.reason == "DOCUMENT_MALFORMED"
 
 
-def test_too_many_columns_and_bytes_are_refused(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_columns_and_bytes_are_refused(read: Read, limits: SetLimits) -> None:
     with pytest.raises(HandlerFailure, match="Row 2 of the table has 16385 fields; at most 16384 are read"):
         read(b"a,b\n" + b"," * 16_384, "text/csv")
-    monkeypatch.setattr(delimited, "BYTES_MAX", 5)
+    limits(read_text_bytes_max=5)
     with pytest.raises(HandlerFailure, match="has 6 bytes; at most 5 are read"):
         read(b"a,b,c\n", "text/csv")
 
 
-def test_too_many_cells_cut_the_table_and_say_so(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "CELLS_MAX", 4)
+def test_too_many_cells_cut_the_table_and_say_so(read: Read, limits: SetLimits) -> None:
+    limits(read_table_cells_max=4)
     document = read(b"1,2\n3,4\n5,6\n", "text/csv")
     assert grid(document) == [["1", "2"], ["3", "4"]]
     assert [(issue.reason, issue.message) for issue in document.issues] == [
-        ("TABLE_CUT", "the table was cut after 2 rows: at most 4 cells are read")
+        ("TABLE_CUT", "the table was cut after 2 rows: at most 4 cells are read (read_table_cells_max)")
     ]
 
 
@@ -59,13 +58,13 @@ def test_a_mark_that_is_never_closed_swallows_nothing(read: Read) -> None:
     assert len(grid(read(b'screen,"24 inch\n' + rows.encode(), "text/csv"))) == 101
 
 
-def test_large_tables_are_read_within_limits(read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_tables_are_read_within_limits(read: Read, tmp_path: Path, limits: SetLimits) -> None:
     file = tmp_path / "large.csv"
     file.write_bytes(b"".join(b"%d,%d,some text that makes the row longer\n" % (number, number % 7) for number in range(120_000)))
     table = read(file, "text/csv").elements[0].table
     assert (table.rows, table.columns, table.cells[-3].text) == (120_000, 3, "119999")
     file.write_bytes(b"," * 30_000_000)
-    monkeypatch.setattr(delimited, "LIMITS", IsolationLimits(64 * 1024 * 1024, 60))
+    limits(read_child_memory_bytes_max=64 * 1024 * 1024)
     with pytest.raises(HandlerFailure, match="needs more than 67108864 bytes of memory"):
         read(file, "text/csv")
 

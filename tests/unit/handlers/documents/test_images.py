@@ -15,14 +15,13 @@ from ingest_server.domain.clock import SystemClock
 from ingest_server.domain.errors import Code
 from ingest_server.handlers.extract import extract
 from ingest_server.handlers.extract_options import ExtractOptions
-from ingest_server.handlers.image import reader as image_reader
 from ingest_server.handlers.image.reader import ImageReader
 from ingest_server.handlers.inputs import MemoryInput
 from ingest_server.handlers.interface import Cancelled, HandlerFailure
 from ingest_server.handlers.ocr.tesseract import Tesseract, TesseractLimits
 from ingest_server.handlers.reader import ReadOptions
 from ingest_server.handlers.source import Source
-from tests.unit.handlers.documents.conftest import FakeContext, document_of
+from tests.unit.handlers.documents.conftest import FakeContext, SetLimits, document_of
 from tests.unit.handlers.documents.pictures import (
     jpeg_claiming,
     needs_tesseract,
@@ -286,8 +285,8 @@ def test_a_truncated_picture_is_refused(kind: str) -> None:
 
 
 @needs_tesseract
-def test_mutants_end_in_a_result_or_a_clear_failure(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
-    monkeypatch.setattr(image_reader, "PIXELS_MAX", 10_000_000)
+def test_mutants_end_in_a_result_or_a_clear_failure(limits: SetLimits, temporary: Path) -> None:
+    limits(read_image_pixels_max=10_000_000)
     retryable = False
     for kind in ("PNG", "JPEG", "TIFF"):
         whole = saved(page(["Word"], width=200, height=120), kind)

@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.v1 import document_pb2
-from ingest_server.handlers import json_text
 from ingest_server.handlers.extract import extract
 from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Cancelled, HandlerFailure
-from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read, document_of
+from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read, SetLimits, document_of
 
 JSON, LINES = "application/json", "application/jsonl"
 
@@ -61,13 +60,11 @@ def test_bad_lines_are_issues_and_the_others_are_kept(read: Read) -> None:
         read(b"x\ny\n", LINES)
 
 
-def test_large_documents_are_read_apart_and_too_large_ones_refused(
-    read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_documents_are_read_apart_and_too_large_ones_refused(read: Read, tmp_path: Path, limits: SetLimits) -> None:
     file = tmp_path / "large"
     file.write_bytes(b"[" + b",".join([b'{"name": "a long value that fills the file", "other": 1}'] * 90_000) + b"]")
     assert read(file, JSON).elements[0].table.rows == 90_001
-    monkeypatch.setattr(json_text, "BYTES_MAX", 1)
+    limits(read_text_bytes_max=1)
     with pytest.raises(HandlerFailure, match="at most 1 of JSON are read"):
         read(file, JSON)
 

@@ -14,7 +14,7 @@ from ingest_server.handlers.extract import extract
 from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Cancelled, HandlerFailure
 from ingest_server.handlers.office import package, word_story, word_table, xml_events
-from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read
+from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read, SetLimits
 from tests.unit.handlers.documents.office_files import NAMESPACES, docx, docx_parts, ole, zipped
 
 MEMORY_BYTES_MAX = 64 * 1024 * 1024
@@ -152,12 +152,13 @@ def test_a_tag_without_end_ends(read: Read) -> None:
     malformed(read, with_main(f'<x y="{noise}"/>'), str(xml_events.TOKEN_BYTES_MAX))
 
 
-def test_parts_without_number_end(read: Read) -> None:
+def test_parts_without_number_end(read: Read, limits: SetLimits) -> None:
+    limits(read_office_parts_max=1_000)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        for number in range(package.PARTS_MAX + 1):
+        for number in range(1_001):
             archive.writestr(f"{number}", b"")
-    malformed(read, file.getvalue(), "parts")
+    malformed(read, file.getvalue(), "has 1001 parts; at most 1000 are read")
 
 
 def test_a_directory_of_any_length_is_not_read_at_once(monkeypatch: pytest.MonkeyPatch, read: Read) -> None:
@@ -165,12 +166,11 @@ def test_a_directory_of_any_length_is_not_read_at_once(monkeypatch: pytest.Monke
     malformed(read, docx(PARAGRAPH), "100 is the limit")
 
 
-def test_limits_of_size_hold(monkeypatch: pytest.MonkeyPatch, read: Read) -> None:
+def test_limits_of_size_hold(limits: SetLimits, read: Read) -> None:
     data = with_main(f"<w:document {NAMESPACES}>{PARAGRAPH * 5_000}</w:document>")
-    monkeypatch.setattr(package, "PART_BYTES_MAX", 100_000)
+    limits(read_office_part_bytes_max=100_000)
     malformed(read, data, "more than 100000 bytes")
-    monkeypatch.undo()
-    monkeypatch.setattr(package, "TOTAL_BYTES_MAX", 150_000)
+    limits(read_office_part_bytes_max=1_000_000, read_office_bytes_max=150_000)
     malformed(read, data, "more than 150000 bytes")
 
 

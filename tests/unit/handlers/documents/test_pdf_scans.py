@@ -15,7 +15,7 @@ from ingest_server.handlers.pdf import scans
 from ingest_server.handlers.pdf.reader import PdfReader
 from ingest_server.handlers.reader import ReadOptions
 from ingest_server.handlers.source import Source
-from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read
+from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read, SetLimits
 from tests.unit.handlers.documents.pictures import needs_tesseract, page
 
 WIDTH, HEIGHT = 480.0, 192.0
@@ -67,9 +67,9 @@ def test_a_page_with_a_small_picture_is_no_scan(read: Read, monkeypatch: pytest.
     assert "pictures or drawings only" in message
 
 
-def test_a_picture_of_too_many_pixels_is_not_drawn(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scans, "PICTURE_PIXELS_MAX", 399_999)
-    monkeypatch.setattr(scans, "_drawn", lambda *_: pytest.fail("drawn"))
+def test_a_picture_of_too_many_pixels_is_not_drawn(read: Read, limits: SetLimits, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits(read_image_pixels_max=399_999)
+    monkeypatch.setattr(scans, "drawn", lambda *_: pytest.fail("drawn"))
     ((_, _, message),) = issues(pdf("scan: Words"), read)
     assert "400,000 pixels" in message
 

@@ -9,9 +9,9 @@ from ingest_server.domain.errors import Code
 from ingest_server.handlers.extract import extract
 from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Cancelled, HandlerFailure
-from ingest_server.handlers.office import package, slide
+from ingest_server.handlers.office import slide
 from ingest_server.handlers.office.package import PPTX
-from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read, document_of
+from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read, SetLimits, document_of
 from tests.unit.handlers.documents.office_files import pptx_parts, zipped
 
 Told = tuple[int, str, int, str]
@@ -220,12 +220,12 @@ def test_a_damaged_main_part_and_every_cut_are_failures(read: Read) -> None:
         refused(read, data[:size], "cut off")
 
 
-def test_one_slide_shown_without_end_ends(monkeypatch: pytest.MonkeyPatch, read: Read) -> None:
+def test_one_slide_shown_without_end_ends(limits: SetLimits, read: Read) -> None:
     parts = pptx_parts(shape(text("word " * 10_000)))
     shown = '<p:sldId r:id="rId1"/>'
     main = str(parts["ppt/presentation.xml"])
     again = main.replace("<p:sldIdLst>", "<p:sldIdLst>" + shown * 9_999)
-    monkeypatch.setattr(package, "TOTAL_BYTES_MAX", 2_000_000)
+    limits(read_office_bytes_max=2_000_000)
     document = read(zipped(parts | {"ppt/presentation.xml": again}))
     assert 0 < len(document.elements) < 40
     assert {issue.reason for issue in document.issues} == {"PAGE_UNREADABLE"}

@@ -12,8 +12,7 @@ from ingest_server.handlers import spreadsheet
 from ingest_server.handlers.extract import extract
 from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Cancelled, HandlerFailure
-from ingest_server.handlers.isolation import IsolationLimits
-from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read
+from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read, SetLimits
 from tests.unit.handlers.documents.spreadsheet_files import ods, packed, xls, xlsx
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -91,8 +90,8 @@ def test_a_bomb_is_told_as_one(read: Read) -> None:
         read(xlsx({"S": small()}, shared=" " * 30_000_000), XLSX)
 
 
-def test_too_much_processor_time_ends_it(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spreadsheet, "LIMITS", IsolationLimits(1 << 30, 1))
+def test_too_much_processor_time_ends_it(read: Read, monkeypatch: pytest.MonkeyPatch, limits: SetLimits) -> None:
+    limits(read_child_cpu_seconds_max=1)
 
     def forever(*_: object) -> bytes:
         while True:
@@ -101,11 +100,11 @@ def test_too_much_processor_time_ends_it(read: Read, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(spreadsheet, "_read", forever)
     with pytest.raises(HandlerFailure, match="more than 1 s of processor time") as caught:
         read(xlsx({"S": small()}), XLSX)
-    assert caught.value.metadata == {"limit": "cpu_seconds_max"}
+    assert caught.value.metadata == {"limit": "read_child_cpu_seconds_max"}
 
 
-def test_too_many_positions_leave_out_the_sheet_alone(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spreadsheet, "POSITIONS_MAX", 100)
+def test_too_many_positions_leave_out_the_sheet_alone(read: Read, limits: SetLimits) -> None:
+    limits(read_table_cells_max=100)
     wide = '<sheetData><row r="1"><c r="A1"><v>1</v></c></row><row r="50"><c r="C50"><v>2</v></c></row></sheetData>'
     document = read(xlsx({"one": small(), "wide": wide, "three": small()}), XLSX)
     assert [element.text.text for element in document.elements if element.text.text] == ["one", "three"]
