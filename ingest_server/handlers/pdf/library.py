@@ -136,9 +136,10 @@ def _failure(error: int, password: str) -> HandlerFailure:
     """What pdfium's error number means, in plain words."""
     if error == raw.FPDF_ERR_PASSWORD:
         message = (
-            "The PDF is encrypted and the password given does not open it. Check the password."
+            "The PDF is encrypted and the password given does not open it. Check the password; upper and lower case differ."
             if password
-            else "The PDF is encrypted and needs a password. Give it in the option password of the extract task."
+            else "The PDF is encrypted and needs a password. Give it in the option password of the extract task; on the command "
+            "line: --password."
         )
         return HandlerFailure(
             message,
