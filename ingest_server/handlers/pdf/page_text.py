@@ -91,11 +91,13 @@ class PageText:
         texts, firsts, lasts: of the lines: their text, pdfium's index of their first and last character.
         truncated: the page has more than `PAGE_CHARACTERS_MAX` characters, the rest was not read.
         width, height: of the page as it is shown, in points.
+        may_be_turned: a line may run otherwise than to the right; known when `columns` has been called.
     """
 
     def __init__(self, page: Pointer, text_page: Pointer, buffers: Buffers) -> None:
         """Read the text. `page` and `text_page` are pdfium's handles; `buffers` is used by one PageText at a time."""
         self.handle = text_page
+        self.may_be_turned = False
         self._buffers = buffers
         count = fast_count_chars(text_page)
         self.truncated = count > PAGE_CHARACTERS_MAX
@@ -141,7 +143,10 @@ class PageText:
         values = self._buffers.floats_of(self._edge_bytes)
         half = 4 * count
         # A line's box is that of its first and last characters together: joined first, as that leaves half the edges to turn.
-        left: Values = [a if a < b else b for a, b in zip(values[:half:4], values[half::4], strict=True)]
+        begins = values[:half:4]
+        left: Values = [a if a < b else b for a, b in zip(begins, values[half::4], strict=True)]
+        # Of nearly every line the first character stands farthest left; a turned page is looked at whatever its lines do.
+        self.may_be_turned = self._rotation != 0 or tuple(left) != begins
         right: Values = [a if a > b else b for a, b in zip(values[2:half:4], values[half + 2 :: 4], strict=True)]
         firsts, lasts = values[1:half:4], values[half + 1 :: 4]
         lows, last_lows = values[3:half:4], values[half + 3 :: 4]
@@ -162,8 +167,16 @@ class PageText:
         for index in odd:
             place = half + 4 * index
             _, (above,), _, (below,) = self.shown(*([value] for value in values[place : place + 4]))
+            if bottom[index] - top[index] > right[index] - left[index]:
+                self.may_be_turned = True
             sizes[index] = _line_size(sizes[index], bottom[index] - top[index], below - above, right[index] - left[index])
         return left, top, right, bottom, sizes, self.texts, self._divided
+
+    def end_boxes(self) -> tuple[list[Box], list[Box]]:
+        """Boxes of the first and of the last character of each line, on the page as it is shown. Makes no call of pdfium."""
+        values = self._buffers.floats_of(self._edge_bytes)
+        boxes: list[Box] = list(zip(*self.shown(*(values[edge::4] for edge in range(4))), strict=True))
+        return boxes[: len(self.texts)], boxes[len(self.texts) :]
 
     def lines(self) -> list[LineRow]:
         """The same, line by line."""

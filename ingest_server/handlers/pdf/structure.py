@@ -21,6 +21,7 @@ from ingest_server.handlers.pdf.picture_elements import NOWHERE, elements_with_p
 from ingest_server.handlers.pdf.reading_order import drawn_in_order, in_reading_order
 from ingest_server.handlers.pdf.tables.finder import TABLE_MARK
 from ingest_server.handlers.pdf.tables.grid import Table, as_entry
+from ingest_server.handlers.pdf.turned import by_direction
 
 EVIDENCE_CHARACTERS_MAX = 100_000
 """How much of a page is searched for a divided word's hyphen; a page of text has 5,000 characters."""
@@ -133,16 +134,23 @@ def _joined(page: Page) -> tuple[int, list[Paragraph]]:
     if cut is None:
         columns = text.columns()
         tops = columns[1]
-        if all(map(le, tops, tops[1:])):
+        if all(map(le, tops, tops[1:])) and not text.may_be_turned:
             # Nine pages of ten: drawn from top to bottom.
             return number, column_paragraphs(columns, evidence)
         lines, was_cut = text.rows(columns), False
     else:
         lines, was_cut = cut
-    if was_cut or not drawn_in_order(lines):
-        lines = in_reading_order(lines)
-    if not tables:
-        return number, paragraphs(lines, evidence)
-    # A table parts the paragraphs before and behind it.
-    runs = groupby(lines, lambda line: line[5] if line[5].startswith(TABLE_MARK) else "")
-    return number, [paragraph for _, run in runs for paragraph in paragraphs(list(run), evidence)]
+
+    def in_order(lines: list[LineRow]) -> list[Paragraph]:
+        if was_cut or not drawn_in_order(lines):
+            lines = in_reading_order(lines)
+        if not tables:
+            return paragraphs(lines, evidence)
+        # A table parts the paragraphs before and behind it.
+        runs = groupby(lines, lambda line: line[5] if line[5].startswith(TABLE_MARK) else "")
+        return [paragraph for _, run in runs for paragraph in paragraphs(list(run), evidence)]
+
+    groups = by_direction(text, lines) if text.may_be_turned else None
+    if groups is None:
+        return number, in_order(lines)
+    return number, [paragraph for group in groups for paragraph in group.shown(in_order(group.lines))]
