@@ -23,8 +23,8 @@ CHARACTERS_MIN = 3
 STRAIGHT = 2.0
 """A line runs along one axis if its ends are so many times farther apart along it than along the other."""
 ADVANCE_PART = 0.2
-"""A line on its side is at least so many times as long as its characters are high, for each of them: in the mean they are 0.5 times
-as wide as high. What is shorter is a formula, or a line that was drawn in pieces, one of them higher."""
+"""A line on its side is at least so many times as long as its characters are high, for each of them; in the mean they are 0.5
+times as wide as high. What is shorter is a formula, or a line that was drawn in pieces, one of them higher."""
 UPSIDE_DOWN_PART = 0.5
 """More than this part of a page's characters stand upside down, or none does: a single line with its end left of its beginning
 was drawn in pieces, the right one first."""
