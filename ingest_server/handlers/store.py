@@ -64,7 +64,7 @@ def store(context: Context, options: StoreOptions) -> Output:
     context.check()
     data = context.input.read()
     documents = list(stored_documents(_document(context, data), context.input.name, options.document_key))
-    _writer(target, rules, settings).write(documents, Writing(context.job_id, context.check))
+    target_writer(target, rules, settings).write(documents, Writing(context.job_id, context.check))
     chunk_count = sum(len(stored.document.chunks) for stored in documents)
     told = f"{_counted(len(documents), 'document')} with {_counted(chunk_count, 'chunk')} written to {target}"
     context.progress(len(documents), len(documents), unit="document", message=told)
@@ -117,7 +117,7 @@ def _document(context: Context, data: bytes) -> document_pb2.Document:
         raise _failure(message, Reason.DOCUMENT_MALFORMED) from error
 
 
-def _writer(target: StoreTarget, rules: StoreRules, settings: OperatorSettings) -> Target:
+def target_writer(target: StoreTarget, rules: StoreRules, settings: OperatorSettings) -> Target:
     """What writes to a target. Nothing is opened yet."""
     if target.format is StoreFormat.SQLITE:
         from ingest_server.handlers.targets.sqlite.target import SqliteTarget

@@ -13,7 +13,7 @@ from ingest_server.handlers.s3.errors import S3Error
 from ingest_server.handlers.targets.failures import failure_of
 from ingest_server.handlers.targets.file_names import file_name
 from ingest_server.handlers.targets.interface import Place, Target, Writing
-from ingest_server.handlers.targets.records import chunk_record, content_of, document_record, element_record
+from ingest_server.handlers.targets.records import chunk_record, content_of, document_record, element_record, vector_of
 from ingest_server.handlers.targets.stored_documents import StoredDocument
 
 RECORDS_PER_CHECK = 256
@@ -72,7 +72,7 @@ def _records(documents: Sequence[StoredDocument]) -> Iterator[dict[str, object]]
             content = content_of(element)
             yield record if content is None else {**record, element.WhichOneof("kind") or "": content}
         for position, chunk in enumerate(stored.document.chunks):
-            yield {"type": "chunk", **chunk_record(stored.document_id, position, chunk)}
+            yield {"type": "chunk", **chunk_record(stored.document_id, position, chunk), "embedding": vector_of(chunk)}
 
 
 def json_document(documents: Sequence[StoredDocument], writing: Writing) -> Iterator[File]:

@@ -113,4 +113,4 @@ def _elements(documents: Sequence[StoredDocument]) -> Iterator[dict[str, Any]]:
 def _chunks(documents: Sequence[StoredDocument]) -> Iterator[dict[str, Any]]:
     for stored in documents:
         for position, chunk in enumerate(stored.document.chunks):
-            yield chunk_record(stored.document_id, position, chunk)
+            yield {**chunk_record(stored.document_id, position, chunk), "embedding": list(chunk.embedding) or None}

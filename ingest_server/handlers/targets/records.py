@@ -51,7 +51,7 @@ def element_record(document_id: str, position: int, element: document_pb2.Elemen
 
 
 def chunk_record(document_id: str, position: int, chunk: document_pb2.Chunk) -> dict[str, Any]:
-    """A chunk, its vector as numbers with the nine digits that tell a float32 exactly."""
+    """A chunk without its vector."""
     return {
         "document_id": document_id,
         "position": position,
@@ -61,8 +61,12 @@ def chunk_record(document_id: str, position: int, chunk: document_pb2.Chunk) -> 
         "element_ids": list(chunk.element_ids),
         "token_count": chunk.token_count,
         "text": chunk.text,
-        "embedding": [float(f"{value:.9g}") for value in chunk.embedding] or None,
     }
+
+
+def vector_of(chunk: document_pb2.Chunk) -> list[float] | None:
+    """The vector of a chunk as numbers with the nine digits that tell a float32 exactly; None if it has none."""
+    return [float(f"{value:.9g}") for value in chunk.embedding] or None
 
 
 def content_of(element: document_pb2.Element) -> dict[str, Any] | None:

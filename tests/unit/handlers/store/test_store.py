@@ -267,6 +267,24 @@ def test_json_lines_hold_everything(stored: Store, root: Path) -> None:
     assert chunk["embedding"] == [1.0, pytest.approx(1.1), pytest.approx(1.2)]
 
 
+def test_documents_inside_others_have_records_of_their_own(stored: Store, root: Path) -> None:
+    archive = document_of("archive", chunks=1)
+    archive.documents.add(name="in/a.txt").chunks.add(id="c1", text="deep")
+    for target in ("x.jsonl", "x"):
+        assert stored(archive, f"file://{root}/{target}", name="all.zip").metadata["store.documents"] == "2"
+        assert len(files(root / target)) == 1
+    (path,) = (root / "x.jsonl").glob("*.jsonl")
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    around, inside = (record for record in records if record["type"] == "document")
+    assert (around["parent_id"], inside["parent_id"], inside["name"]) == (None, around["document_id"], "in/a.txt")
+    assert [record["document_id"] for record in records if record["type"] == "chunk"] == [
+        around["document_id"],
+        inside["document_id"],
+    ]
+    (path,) = (root / "x").glob("*.json")
+    assert json.loads(path.read_text(encoding="utf-8"))["documents"][0]["name"] == "in/a.txt"
+
+
 def test_json_is_the_document_in_protobufs_mapping(stored: Store, root: Path) -> None:
     from google.protobuf import json_format
 
