@@ -25,6 +25,8 @@ async def execute(arguments: argparse.Namespace, printer: Printer) -> int:
     lines = [f"version    {info.version}", f"tenant     {info.tenant}", f"tasks      {', '.join(info.tasks)}"]
     if info.embedding_models:
         lines.append(f"embedding  {', '.join(info.embedding_models)}")
+    if info.uri_schemes:
+        lines.append(f"fetches    {', '.join(info.uri_schemes)}")
     lines += [f"engine     {each.name}, {each.workers} workers" for each in info.engines]
     lines += [f"handler    {each.name}  {each.description}".rstrip() for each in info.handlers]
     lines += [f"limit      {each.name} = {_number(getattr(info.limits, each.name))}" for each in dataclasses.fields(info.limits)]

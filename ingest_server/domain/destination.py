@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple, TypeAlias
 from urllib.parse import urlsplit
@@ -22,8 +23,11 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 URL_BYTES_MAX = 2_048
 """job.proto, Callback.url and Payload.uri."""
+HOSTS_MAX = 1_024
+"""Hosts of which is remembered whether they are addresses: the jobs of a call mostly share a few."""
 _PORTS = {"http": 80, "https": 443}
 _NAME = re.compile(r"(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_PLAIN = re.compile(r"[!-\[\]-~]*")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 _ENTRY = re.compile(r"(?:(https?)://)?(\*\.)?(\[[0-9a-fA-F:.]+\]|\*|[^\[\]:/@?#*\s]+)(?::(\d{1,5}|\*))?")
 
@@ -125,11 +129,8 @@ class DestinationRules:
                 f"goes to {endpoint.scheme}://{endpoint.key}, which is not on this server's allow-list; whoever runs it "
                 f"decides with the setting {self._purpose}_hosts"
             )
-        try:
-            address = ip_address(endpoint.host)
-        except ValueError:
-            return endpoint
-        self.check_address(str(address))
+        if (literal := _literal(endpoint.host)) is not None:
+            self.check_address(str(literal))
         return endpoint
 
     def check_address(self, text: str) -> None:
@@ -181,15 +182,22 @@ def check_length(url: str, bytes_max: int = URL_BYTES_MAX) -> None:
 
 def is_plain(url: str) -> bool:
     """Whether a URL is of printable ASCII without spaces and backslashes, as RFC 3986 has it."""
-    return all("!" <= character <= "~" for character in url) and "\\" not in url
+    return _PLAIN.fullmatch(url) is not None
+
+
+@lru_cache(maxsize=HOSTS_MAX)
+def _literal(text: str) -> Address | None:
+    """The address that a host is; None if it is a name."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
 
 
 def _host(text: str) -> str:
     """A name, or an address in its one usual form. Raises ValueError."""
-    try:
-        return str(ip_address(text))
-    except ValueError:
-        pass
+    if (literal := _literal(text)) is not None:
+        return str(literal)
     if not _NAME.fullmatch(text):
         raise ValueError(f"must have a host name of letters, digits and dashes, or an IP address, not {text[:64]!r}")
     if _NUMBER.fullmatch(text.rpartition(".")[2]):

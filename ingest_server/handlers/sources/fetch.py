@@ -30,6 +30,8 @@ from ingest_server.handlers.sources.web import open_url
 
 PIECE_BYTES = 256 * 1024
 """Copied between two looks at limits and cancel flag; a millisecond or less from a disk."""
+PROGRESS_BYTES_MIN = 1024 * 1024
+"""What is smaller is there before anybody could look; each report is a message to the server."""
 
 
 class Fetcher:
@@ -130,7 +132,8 @@ class _Copy:
             self._file.write(piece)
         except OSError as error:
             raise _not_written(self._uri, error) from error
-        self._context.progress(self._size_bytes, self._total_bytes, "byte", "fetching the input")
+        if self._size_bytes >= PROGRESS_BYTES_MIN:
+            self._context.progress(self._size_bytes, self._total_bytes, "byte", "fetching the input")
         return len(piece)
 
     def finish(self) -> int:

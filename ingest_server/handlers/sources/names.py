@@ -20,6 +20,11 @@ def name_in(disposition: str) -> str:
     """The file name that a Content-Disposition header gives (RFC 6266); "" if none."""
     if len(disposition) > _DISPOSITION_CHARACTERS_MAX:
         return ""
+    try:
+        # Headers come decoded as Latin-1; bytes that are UTF-8, which many servers send, are read as what they are.
+        disposition = disposition.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        pass
     message = Message()
     message["content-disposition"] = _CONTROL.sub("", disposition)
     try:

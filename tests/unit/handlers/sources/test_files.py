@@ -14,6 +14,7 @@ from ingest_server.handlers.sources import files
 from tests.unit.handlers.sources.conftest import Fetching
 
 SECRET = b"not for clients"
+NOBODY = 65_534
 
 
 @pytest.fixture
@@ -134,10 +135,14 @@ def test_what_is_not_there_is_not_found(fetching: Fetching, root: Path) -> None:
 
 
 def test_what_the_servers_user_may_not_read_is_forbidden(fetching: Fetching, root: Path) -> None:
+    user = os.geteuid()
     (root / "a.txt").chmod(0)
-    if os.geteuid() == 0:
-        pytest.skip("root may read everything")
-    fetching.failure(f"file://{root}/a.txt", Reason.SOURCE_FORBIDDEN)
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        fetching.failure(f"file://{root}/a.txt", Reason.SOURCE_FORBIDDEN)
+    finally:
+        os.seteuid(user)
 
 
 def test_a_refusal_of_the_system_is_told_as_one(fetching: Fetching, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +197,7 @@ def test_a_full_disk_is_told_as_one(fetching: Fetching, root: Path, monkeypatch:
 
 
 def test_a_file_is_copied_with_its_name_and_progress(fetching: Fetching, root: Path) -> None:
-    data = os.urandom(700_000)
+    data = os.urandom(1_500_000)
     (root / "Über uns.pdf").write_bytes(data)
     fetched = fetching.fetch(f"file://{root}/%C3%9Cber%20uns.pdf")
     assert (fetched.name, fetched.media_type, fetched.size_bytes) == ("Über uns.pdf", "", len(data))
@@ -203,7 +208,8 @@ def test_a_file_is_copied_with_its_name_and_progress(fetching: Fetching, root: P
     fetched.close()
     assert not path.exists()
     assert fetching.context.reports[-1] == (len(data), len(data))
-    assert [total for _, total in fetching.context.reports] == [len(data)] * 3
+    assert [done for done, _ in fetching.context.reports] == [1_310_720 - 262_144, 1_310_720, 1_500_000]
+    assert {total for _, total in fetching.context.reports} == {len(data)}
 
 
 def test_what_the_job_says_of_its_input_wins(fetching: Fetching, root: Path) -> None:

@@ -20,7 +20,7 @@ def s3(fetching: Fetching) -> Iterator[S3Fake]:
     """A service with one object; what lies below s3://scans/in may be read."""
     fetching.limits = {"buckets": ("s3://scans/in",)}
     with s3_service() as service:
-        service.objects["/scans/in/a b.pdf"] = (b"%PDF-" + bytes(700_000), "application/pdf")
+        service.objects["/scans/in/a b.pdf"] = (b"%PDF-" + bytes(1_700_000), "application/pdf")
         service.objects["/scans/out/a.pdf"] = (b"secret", "")
         client = S3Client(S3Service("us-east-1", Credentials(ACCESS_KEY, SECRET_KEY, ""), service.endpoint))
         fetching.more["objects"] = lambda: client
@@ -58,8 +58,8 @@ def test_an_object_cut_short_is_no_document(fetching: Fetching, s3: S3Fake) -> N
 
 
 def test_an_object_that_is_too_large_is_refused(fetching: Fetching, s3: S3Fake) -> None:
-    fetching.failure("s3://scans/in/a%20b.pdf", Reason.SOURCE_TOO_LARGE, bytes_max=700_004)
-    assert fetching.data("s3://scans/in/a%20b.pdf", bytes_max=700_005).startswith(b"%PDF")
+    fetching.failure("s3://scans/in/a%20b.pdf", Reason.SOURCE_TOO_LARGE, bytes_max=1_700_004)
+    assert fetching.data("s3://scans/in/a%20b.pdf", bytes_max=1_700_005).startswith(b"%PDF")
 
 
 def test_a_cancel_ends_a_fetch(fetching: Fetching, s3: S3Fake) -> None:
@@ -70,7 +70,7 @@ def test_a_cancel_ends_a_fetch(fetching: Fetching, s3: S3Fake) -> None:
 
 def test_an_object_comes_with_its_name_type_and_progress(fetching: Fetching, s3: S3Fake) -> None:
     fetched = fetching.fetch("s3://scans/in/a%20b.pdf")
-    assert (fetched.name, fetched.media_type, fetched.size_bytes) == ("a b.pdf", "application/pdf", 700_005)
-    assert fetched.read() == b"%PDF-" + bytes(700_000)
+    assert (fetched.name, fetched.media_type, fetched.size_bytes) == ("a b.pdf", "application/pdf", 1_700_005)
+    assert fetched.read() == b"%PDF-" + bytes(1_700_000)
     fetched.close()
-    assert fetching.context.reports[-1] == (700_005, 0)
+    assert fetching.context.reports[-1] == (1_700_005, 0)

@@ -284,6 +284,7 @@ def test_proxies_of_the_environment_are_not_used(fetching: Fetching, web: WebFak
         ("/a.txt", ['Content-Disposition: attachment; filename="b.csv"', "Content-Type: text/csv; charset=utf-8"],
          "text/csv; charset=utf-8", "b.csv"),
         ("/a", ["Content-Disposition: attachment; filename*=UTF-8''%C3%BCber%20uns.pdf"], "", "über uns.pdf"),
+        ("/a", ['Content-Disposition: attachment; filename="über uns.pdf"'], "", "über uns.pdf"),
         ("/a", ['Content-Disposition: attachment; filename="../../etc/passwd"'], "", "passwd"),
         ("/a", ['Content-Disposition: attachment; filename="..\\\\..\\\\evil.exe"'], "", "evil.exe"),
         ("/a", ["Content-Disposition: attachment; filename*=no-such-charset''%FF"], "", "ÿ"),
@@ -322,7 +323,7 @@ def test_a_request_says_no_more_than_it_must(fetching: Fetching, web: WebFake) -
 
 
 def test_a_body_of_any_form_is_read_whole_with_progress(fetching: Fetching, web: WebFake) -> None:
-    data = bytes(range(256)) * 3_000
+    data = bytes(range(256)) * 6_000
     chunks = b"".join(
         b"%x\r\n%s\r\n" % (len(data[at : at + 70_000]), data[at : at + 70_000]) for at in range(0, len(data), 70_000)
     )
@@ -335,4 +336,4 @@ def test_a_body_of_any_form_is_read_whole_with_progress(fetching: Fetching, web:
         assert fetching.data(web.url + path) == data
         known = len(data) if path in ("/length", "/interim") else 0
         assert fetching.context.reports[-1] == (len(data), known)
-        assert len(fetching.context.reports) >= 3
+        assert len(fetching.context.reports) >= 2
