@@ -71,7 +71,8 @@ def seconds_of(uri: str, allowed: Path, documents: Sequence[document_pb2.Documen
             finally:
                 os._exit(status)
         pids.append(pid)
-    if any([os.waitpid(pid, 0)[1] for pid in pids]):
+    ends = [os.waitpid(pid, 0)[1] for pid in pids]  # all of them are waited for, also if one has failed
+    if any(ends):
         raise RuntimeError(f"writing to {uri} failed")
     return time.perf_counter() - begin
 
