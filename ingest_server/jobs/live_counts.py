@@ -1,5 +1,6 @@
-"""How many jobs have not ended: the server's own bound is held against it, and tenants' quotas are told of every end. Parts of
-jobs are not counted: their owner did not submit them.
+"""How many jobs have not ended: the server's own bound is held against it, and tenants' quotas are told of every end.
+
+Parts of jobs are not counted: their owner did not submit them.
 
 Counted from the events, so it costs no query per submit. A job is new when its row number was never seen before; it is gone with
 its terminal event, which comes once.
