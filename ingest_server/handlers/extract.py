@@ -9,6 +9,8 @@ from ingest_server.domain.errors import Code, Reason
 from ingest_server.handlers.decorator import handler
 from ingest_server.handlers.extract_options import PAGES_PER_PART, ExtractOptions
 from ingest_server.handlers.interface import Context, HandlerFailure, Output
+from ingest_server.handlers.member_parts import is_of_members, member_division, whole_container
+from ingest_server.handlers.members.division import MembersToDivide
 from ingest_server.handlers.page_parts import division, ranges_of, whole
 from ingest_server.handlers.parts import PartResult, Split
 from ingest_server.handlers.reader import load_all, supported_media_types
@@ -24,6 +26,8 @@ def preload() -> None:
 
 def merge(context: Context, options: ExtractOptions, state: bytes, results: Sequence[PartResult]) -> Output:
     """Makes the document of its parts."""
+    if is_of_members(state):
+        return _output(whole_container(context, options, state, results), options)
     return _output(whole(context, state, results), options)
 
 
@@ -32,7 +36,7 @@ def extract(context: Context, options: ExtractOptions) -> Output | Split:
     """Turns a document into text, tables and images in reading order.
 
     Returns:
-        A serialized `ingest.v1.Document`, or the parts in which a document of many pages is read.
+        A serialized `ingest.v1.Document`, or the parts in which a document of many pages or members is read.
 
     Raises:
         HandlerFailure: INVALID_OPTIONS, DOCUMENT_MALFORMED, DOCUMENT_ENCRYPTED, DOCUMENT_PARTIAL or MEDIA_TYPE_NOT_SUPPORTED;
@@ -53,7 +57,9 @@ def extract(context: Context, options: ExtractOptions) -> Output | Split:
     asked = options.read_options(options.first_page, options.last_page, pages_per_part=pages_per_part)
     document = read_input(context.input, asked, context)
     if isinstance(document, Divisible):
-        pages = document.pages
+        pages = document.content
+        if isinstance(pages, MembersToDivide):
+            return member_division(document, pages, options, singly=pages_per_part == 1)
         pages_per_part = options.pages_per_part or PAGES_PER_PART
         ranges = ranges_of(pages.first_page, pages.last_page, pages_per_part if pages.count > pages_per_part else 1)
         return division(ranges, options, document.media_type, about=document.about)

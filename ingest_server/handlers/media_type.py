@@ -70,6 +70,9 @@ _CONTAINERS = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
     (b"<?xml", "application/xml"),
 )
+_BINARY = ("application/zip", "application/x-ole-storage")
+_NEVER_IN_THEM = ("text/", "image/", "audio/", "video/", "message/", "multipart/")
+"""Types that no container of bytes holds, whatever is declared."""
 _ZIP_PARTS = (
     (b"word/", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
     (b"xl/", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
@@ -155,7 +158,7 @@ def decide(head: bytes, declared: str, name: str, inside: str | None = None) -> 
     if strong:
         return MediaType(strong, "content", charset)
     for candidate, source in ((declared_type, "declared"), (named_type, "name")):
-        if candidate and candidate != container:
+        if candidate and candidate != container and not (container in _BINARY and candidate.startswith(_NEVER_IN_THEM)):
             return MediaType(candidate, source, charset)
     if container:
         return MediaType(container, "content", charset)

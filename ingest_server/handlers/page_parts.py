@@ -114,7 +114,7 @@ def whole(context: Context, state: bytes, results: Sequence[PartResult]) -> byte
         HandlerFailure: no part could be read; as the first of them failed.
     """
     if all(result.failure is not None for result in results):
-        raise _raised(results[0].failure)
+        raise raised(results[0].failure)
     reader, given = _opened(state)
     return given.about + reader.finish_pages(reader.join_pages(list(_parts(reader, given, results, context))))
 
@@ -137,7 +137,8 @@ def _paged(media_type: str) -> PagedReader:
     return reader
 
 
-def _raised(failure: Failure | None) -> HandlerFailure:
+def raised(failure: Failure | None) -> HandlerFailure:
+    """The failure of a part as one of the whole."""
     assert failure is not None, "asked only of parts that failed"
     return HandlerFailure(
         failure.message, reason=failure.reason, code=failure.code, retryable=failure.retryable, metadata=failure.metadata

@@ -19,6 +19,7 @@ from ingest_server.handlers.source import Source
 from ingest_server.handlers.unwrap import WRAPPERS
 
 if TYPE_CHECKING:  # readers of containers import this module
+    from ingest_server.handlers.members.division import MembersToDivide
     from ingest_server.handlers.members.nesting import Nesting
 
 
@@ -95,9 +96,10 @@ class DocumentReader(ABC):
             Cancelled: the attempt was asked to stop.
         """
 
-    def read_serialized(self, source: Source, options: ReadOptions, context: Context) -> bytes | PagesToDivide:
+    def read_serialized(self, source: Source, options: ReadOptions, context: Context) -> bytes | PagesToDivide | MembersToDivide:
         """The same, serialized: what is passed on. A reader that makes the bytes itself overrides it: a message of every element,
-        made only to be serialized again, is saved. A `PagedReader` may answer that the document is to be divided.
+        made only to be serialized again, is saved. A `PagedReader` or a reader of containers may answer
+        that the document is to be divided.
 
         Raises:
             HandlerFailure, Cancelled: see `read`.

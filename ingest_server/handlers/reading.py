@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ingest.v1 import document_pb2
 from ingest_server.handlers.interface import Context, Input
+from ingest_server.handlers.members.division import MembersToDivide
 from ingest_server.handlers.reader import PagesToDivide, ReadOptions, reader_for
 from ingest_server.handlers.source import Source
 from ingest_server.handlers.unwrap import UnwrapLimits, unwrapped
@@ -17,14 +18,16 @@ class Divisible:
     """A document that is to be read in parts.
 
     Attributes:
-        pages: that were asked for.
+        content: the pages that were asked for, or the members that there are.
         media_type: that decides its reader.
         about: serialized fields of the Document that are known already.
+        wrapped: whether it is compressed as a whole.
     """
 
-    pages: PagesToDivide
+    content: PagesToDivide | MembersToDivide
     media_type: str
     about: bytes
+    wrapped: bool
 
 
 def read_input(
@@ -56,7 +59,7 @@ def read_input(
     about = document_pb2.Document(
         media_type=decision.media_type, media_type_source=decision.source, sha256=source.sha256(), wrappers=wrappers
     ).SerializeToString()
-    if isinstance(document, PagesToDivide):
-        return Divisible(document, decision.media_type, about)
+    if not isinstance(document, bytes):
+        return Divisible(document, decision.media_type, about, bool(wrappers))
     # Messages one behind the other are one message.
     return about + document

@@ -11,6 +11,7 @@ BUILTIN_MODULES: tuple[str, ...] = (
     "ingest_server.handlers.echo",
     "ingest_server.handlers.extract",
     "ingest_server.handlers.page_parts",
+    "ingest_server.handlers.member_parts",
     "ingest_server.handlers.split",
     "ingest_server.handlers.filter",
     "ingest_server.handlers.dedup",

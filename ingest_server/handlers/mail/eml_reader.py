@@ -51,8 +51,9 @@ class EmlReader(ContainerReader):
             parts = _Parts(data)
             structure = arrange(message.root, parts.has_content)
             document = document_pb2.Document()
-            describe(document, message.root.headers)
-            parts.add_texts(document, structure, context)
+            if not options.continued:
+                describe(document, message.root.headers)
+                parts.add_texts(document, structure, context)
             yield Contents(document, parts.members(structure), len(structure.attached))
 
 
@@ -126,7 +127,9 @@ class _Parts:
         for number, entity in enumerate(structure.attached, 1):
             charset = meant(entity.content_type.parameters.get("charset", ""))
             declared = f"{entity.media_type}; charset={charset}" if charset else entity.media_type
-            yield Member(label(entity.filename) or _name(entity, number), partial(self.pieces, entity), declared)
+            name = label(entity.filename) or _name(entity, number)
+            # Encoded they are larger than what comes out.
+            yield Member(name, partial(self.pieces, entity), declared, size_bytes=entity.end - entity.start)
 
 
 def _name(entity: Entity, number: int) -> str:

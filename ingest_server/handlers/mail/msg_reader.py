@@ -55,15 +55,23 @@ class MsgReader(ContainerReader):
         with source.open() as file:
             try:
                 root = CompoundFile(file, context.check).root
-                contents = _contents(Properties(root, OUTER_HEADER_BYTES), context)
+                contents = _contents(Properties(root, OUTER_HEADER_BYTES), context, members_only=options.continued)
             except CompoundFault as fault:
                 raise malformed(f"The Outlook message {fault}. Send the file anew.") from fault
             yield contents
 
 
-def _contents(properties: Properties, context: Context) -> Contents:
+def _contents(properties: Properties, context: Context, *, members_only: bool = False) -> Contents:
     """A message, the outer one or one inside it. Raises CompoundFault."""
     document = document_pb2.Document()
+    if not members_only:
+        _read_own(document, properties, context)
+    storages = [name for name in properties.storage.names() if name.startswith(_ATTACHMENT)]
+    return Contents(document, _members(properties, storages), len(storages))
+
+
+def _read_own(document: document_pb2.Document, properties: Properties, context: Context) -> None:
+    """Fill in what the message says itself."""
     document.title = _subject(properties)
     _describe(document, properties)
     builder = ElementBuilder(document)
@@ -72,8 +80,6 @@ def _contents(properties: Properties, context: Context) -> Contents:
         add_body(properties, builder, context)
     except (CompoundFault, ValueError, HandlerFailure) as fault:
         document.issues.add(reason=UNREADABLE, message=f"The text of the message could not be read: {fault}")
-    storages = [name for name in properties.storage.names() if name.startswith(_ATTACHMENT)]
-    return Contents(document, _members(properties, storages), len(storages))
 
 
 def _subject(properties: Properties) -> str:
@@ -140,7 +146,8 @@ def _member(attachment: Properties, number: int) -> Member:
     inner = attachment.inner(_DATA)
     if inner is not None and STREAM in inner:
         name = name if name.lower().endswith(".msg") else f"{name}.msg"
-        return Member(name, _no_pieces, MEDIA_TYPE, read=partial(_read_inner, inner, attachment.codec))
+        read = partial(_read_inner, inner, attachment.codec)
+        return Member(name, _no_pieces, MEDIA_TYPE, size_bytes=inner.streams_bytes, read=read)
     if attachment.has_bytes(_DATA):
         size_bytes = attachment.size_bytes(_DATA)
         return Member(name, partial(_pieces, attachment), attachment.line(_TYPE), size_bytes=size_bytes)

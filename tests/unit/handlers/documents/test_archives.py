@@ -40,6 +40,12 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large archives are read at once here; test_member_parts.py reads them in parts."""
+    monkeypatch.setattr(container.ContainerReader, "_divided", lambda *arguments: None)
+
+
 @pytest.fixture
 def limited(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Reads with other limits than the usual ones."""

@@ -26,6 +26,7 @@ PDF = b"%PDF-1.7\n%\xe2\xe3"
         (b"a.pdf".ljust(257, b"\0") + b"ustar\x0000" + bytes(247) + PDF, "", "a.pdf", ("application/x-tar", "content")),
         (b"a.pdf".ljust(257, b"\0") + b"ustar  \x00", "text/plain", "", ("application/x-tar", "content")),
         (b"PK\x03\x04" + bytes(30) + PDF, "application/x-zip-compressed", "", ("application/zip", "content")),
+        (b"PK\x03\x04????", "text/plain", "a.txt", ("application/zip", "content")),
         # Then the declaration, then the name.
         (b"# Title\n", "text/markdown; charset=utf-8", "a.txt", ("text/markdown", "declared")),
         (b"# Title\n", "TEXT/X-Markdown", "", ("text/markdown", "declared")),

@@ -14,10 +14,17 @@ from typing import Any
 import pytest
 
 from ingest.v1 import document_pb2
+from ingest_server.handlers.members.container import ContainerReader
 from tests.unit.handlers.documents.archive_files import raw_zip, zip_of
 from tests.unit.handlers.documents.conftest import Read
 
 MEBIBYTE = 1024 * 1024
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large archives are read at once here; test_member_parts.py reads them in parts."""
+    monkeypatch.setattr(ContainerReader, "_divided", lambda *arguments: None)
 
 
 def names(document: document_pb2.Document) -> list[str]:
