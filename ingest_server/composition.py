@@ -145,6 +145,7 @@ def source_limits(settings: Settings) -> SourceLimits:
         seconds_max=settings.source_seconds_max,
         connect_seconds=settings.source_connect_seconds,
         redirects_max=settings.source_redirects_max,
+        free_bytes_min=settings.disk_free_bytes_min,
     )
 
 

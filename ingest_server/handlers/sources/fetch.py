@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from ingest_server.domain.clock import Clock, SystemClock
@@ -30,6 +30,8 @@ from ingest_server.handlers.sources.web import open_url
 
 PIECE_BYTES = 256 * 1024
 """Copied between two looks at limits and cancel flag; a millisecond or less from a disk."""
+ROOM_BYTES = 16 * 1024 * 1024
+"""Written between two looks at the free space: what all workers together write meanwhile is little beside what must stay free."""
 PROGRESS_BYTES_MIN = 1024 * 1024
 """What is smaller is there before anybody could look; each report is a message to the server."""
 
@@ -86,7 +88,7 @@ class Fetcher:
         if isinstance(place, S3Address):
             named = name or object_name(place)
             with _new_file(uri, named) as file:
-                copy = _Copy(uri, file, None, self._limits.bytes_max, context, watch)
+                copy = _Copy(uri, file, None, self._limits, context, watch)
                 told = fetch_object(self._objects(), place, copy, self._limits.bytes_max, watch.remaining_seconds)
                 return TemporaryInput(file, copy.finish(), media_type or told, named, metadata)
         with self._opened(uri, place, watch) as source:
@@ -94,7 +96,7 @@ class Fetcher:
                 raise too_large(uri, source.size_bytes, self._limits.bytes_max)
             named = name or source.name
             with _new_file(uri, named) as file:
-                copy = _Copy(uri, file, source.size_bytes, self._limits.bytes_max, context, watch)
+                copy = _Copy(uri, file, source.size_bytes, self._limits, context, watch)
                 window = memoryview(bytearray(PIECE_BYTES))
                 while count := source.read_into(window):
                     copy.write(window[:count])
@@ -113,21 +115,27 @@ class _Copy:
         total_bytes: that will come; None: nobody knows.
     """
 
-    def __init__(self, uri: str, file: Any, total_bytes: int | None, bytes_max: int, context: Context, watch: Watch) -> None:
+    def __init__(
+        self, uri: str, file: Any, total_bytes: int | None, limits: SourceLimits, context: Context, watch: Watch
+    ) -> None:
         self._uri = uri
         self._file = file
         self._total_bytes = total_bytes or 0
-        self._bytes_max = bytes_max
+        self._limits = limits
         self._context = context
         self._watch = watch
         self._size_bytes = 0
+        self._room_until_bytes = 0
+        self._check_room(self._total_bytes)
 
     def write(self, piece: bytes | memoryview) -> int:
-        """Take the next bytes. Raises HandlerFailure if they are too many, or the time is over."""
+        """Take the next bytes. Raises HandlerFailure if they are too many for the limits or the disk, or the time is over."""
         self._watch.remaining_seconds()
         self._size_bytes += len(piece)
-        if self._size_bytes > self._bytes_max:
-            raise too_large(self._uri, None, self._bytes_max)
+        if self._size_bytes > self._limits.bytes_max:
+            raise too_large(self._uri, None, self._limits.bytes_max)
+        if self._size_bytes > self._room_until_bytes:
+            self._check_room(len(piece))
         try:
             self._file.write(piece)
         except OSError as error:
@@ -135,6 +143,17 @@ class _Copy:
         if self._size_bytes >= PROGRESS_BYTES_MIN:
             self._context.progress(self._size_bytes, self._total_bytes, "byte", "fetching the input")
         return len(piece)
+
+    def _check_room(self, more_bytes: int) -> None:
+        """Raise unless so many more bytes leave the disk, which the store shares, the space that it needs."""
+        found = os.statvfs(self._file.fileno())
+        free_bytes = found.f_bavail * found.f_frsize
+        if free_bytes < self._limits.free_bytes_min + more_bytes:
+            raise _no_room(
+                f"{shown(self._uri)}: {more_bytes:,} more bytes would leave less than {self._limits.free_bytes_min:,} of "
+                f"{free_bytes:,} bytes free (disk_free_bytes_min)"
+            )
+        self._room_until_bytes = self._size_bytes + ROOM_BYTES
 
     def finish(self) -> int:
         """All have come: answers how many."""
@@ -155,7 +174,8 @@ def _new_file(uri: str, name: str) -> Iterator[Any]:
     try:
         yield file
     except BaseException:
-        file.close()
+        with suppress(OSError):  # a full disk would have its say a second time, in place of what happened
+            file.close()
         raise
 
 
@@ -165,8 +185,12 @@ def _s3_client() -> S3Client:
 
 
 def _not_written(uri: str, error: OSError) -> HandlerFailure:
+    return _no_room(f"{shown(uri)} could not be written to a temporary file: {error.strerror}")
+
+
+def _no_room(message: str) -> HandlerFailure:
     return HandlerFailure(
-        f"{shown(uri)} could not be written to a temporary file: {error.strerror}. Make room on the server's disk.",
+        f"{message}. Make room on the server's disk.",
         reason=Reason.STORAGE_FULL,
         code=Code.RESOURCE_EXHAUSTED,
         retryable=True,

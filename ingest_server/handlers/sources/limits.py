@@ -11,7 +11,7 @@ GIB = 1024 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceLimits:
-    """Rules and bounds of inputs by reference; each is the setting `source_…` of that name.
+    """Rules and bounds of inputs by reference; each is the setting `source_…` of that name, but one.
 
     Attributes:
         roots: folders below which files may be read.
@@ -22,6 +22,7 @@ class SourceLimits:
         seconds_max: for all of a fetch: DNS, connections, redirects, the bytes.
         connect_seconds: to one address: connection and TLS.
         redirects_max: followed.
+        free_bytes_min: of the disk; nothing is fetched that would leave less (setting `disk_free_bytes_min`).
     """
 
     roots: tuple[str, ...] = ()
@@ -32,6 +33,7 @@ class SourceLimits:
     seconds_max: float = 300.0
     connect_seconds: float = 10.0
     redirects_max: int = 5
+    free_bytes_min: int = 0
 
     def rules(self) -> SourceRules:
         """The rules. Raises ValueError if an entry cannot be understood."""

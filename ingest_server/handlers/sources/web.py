@@ -144,6 +144,9 @@ def _check(endpoint: Endpoint, answer: http.client.HTTPResponse) -> None:
     encoding = answer.getheader("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
         raise unusable(f"{shown(endpoint.url)} answers in the encoding {encoding[:64]!r}, although none was asked for")
+    transfer = answer.getheader("transfer-encoding", "").strip().lower()
+    if transfer not in ("", "chunked"):
+        raise unusable(f"{shown(endpoint.url)} answers in the transfer encoding {transfer[:64]!r}, although none was asked for")
     if len(set(answer.headers.get_all("content-length", []))) > 1:
         raise unusable(f"{shown(endpoint.url)} answers with several lengths")
 

@@ -196,6 +196,23 @@ def test_a_full_disk_is_told_as_one(fetching: Fetching, root: Path, monkeypatch:
     assert "Make room" in fetching.failure(f"file://{root}/a.txt", Reason.STORAGE_FULL).message
 
 
+def test_a_copy_leaves_the_disk_the_space_it_needs(fetching: Fetching, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "large").write_bytes(bytes(30_000_000))
+    free = [60_000_000, 40_000_000]
+    found = os.statvfs(root)
+
+    def statvfs(_: object) -> os.statvfs_result:
+        return os.statvfs_result((1, 1, *found[2:4], free.pop(0), *found[5:]))
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    told = fetching.failure(f"file://{root}/large", Reason.STORAGE_FULL, free_bytes_min=31_000_000)
+    assert "30,000,000 more bytes would leave less than 31,000,000 of 60,000,000" in told.message
+    assert fetching.data(f"file://{root}/a.txt", free_bytes_min=31_000_000) == b"hello"
+    free[:] = [70_000_000, 31_000_000]
+    fetching.failure(f"file://{root}/large", Reason.STORAGE_FULL, free_bytes_min=31_000_000)
+    assert free == []
+
+
 def test_a_file_is_copied_with_its_name_and_progress(fetching: Fetching, root: Path) -> None:
     data = os.urandom(1_500_000)
     (root / "Über uns.pdf").write_bytes(data)

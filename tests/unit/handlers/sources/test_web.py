@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import tracemalloc
 
 import pytest
 
@@ -126,7 +127,7 @@ def test_an_answer_that_never_comes_ends_with_the_time(fetching: Fetching, web: 
     assert told.code is Code.DEADLINE_EXCEEDED
 
 
-@pytest.mark.parametrize("head", ["", "\r\n", "Content-Length: 9999\r\n\r\n"])
+@pytest.mark.parametrize("head", ["", "\r\n", "Content-Length: 999999999\r\n\r\n"])
 def test_an_answer_that_drips_ends_with_the_time(fetching: Fetching, web: WebFake, head: str) -> None:
     web.answers["/a"] = endless(b"HTTP/1.1 200 OK\r\n" + head.encode(), b"x")
     fetching.more["clock"] = TurnedClock(0.01)
@@ -170,6 +171,13 @@ def test_a_body_that_says_it_is_too_large_is_not_read(fetching: Fetching, web: W
     web.answers["/a"] = web.hold(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n")
     told = fetching.failure(f"{web.url}/a", Reason.SOURCE_TOO_LARGE)
     assert "99,999,999,999,999" in told.message
+
+
+@pytest.mark.parametrize("transfer", ["gzip, chunked", "gzip", "chunked, chunked", "identity\r\nTransfer-Encoding: chunked"])
+def test_a_transfer_encoding_that_was_not_asked_for_is_refused(fetching: Fetching, web: WebFake, transfer: str) -> None:
+    """Else the marks between its chunks would be taken for the document."""
+    web.answers["/a"] = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: {transfer}\r\n\r\n5\r\nhello\r\n0\r\n\r\n".encode()
+    fetching.failure(f"{web.url}/a", Reason.SOURCE_UNUSABLE)
 
 
 @pytest.mark.parametrize(
@@ -337,3 +345,18 @@ def test_a_body_of_any_form_is_read_whole_with_progress(fetching: Fetching, web:
         known = len(data) if path in ("/length", "/interim") else 0
         assert fetching.context.reports[-1] == (len(data), known)
         assert len(fetching.context.reports) >= 2
+
+
+def test_a_large_document_is_never_in_memory(fetching: Fetching, web: WebFake) -> None:
+    size_bytes = 30_000_000
+    web.answers["/a"] = endless(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size_bytes, bytes(65_536))
+    fetching.fetch(f"{web.url}/a").close()  # once before, for what is loaded at the first use
+    tracemalloc.start()
+    try:
+        fetched = fetching.fetch(f"{web.url}/a")
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert fetched.size_bytes == fetched.path().stat().st_size == size_bytes
+    fetched.close()
+    assert peak_bytes < 3_000_000
