@@ -99,7 +99,7 @@ def _jobs(places: list[str], described: list[JobSpec], shape: JobSpec, arguments
             data = sys.stdin.buffer.read()
             yield shape.with_input(Input(media_type=arguments.media_type, name=arguments.name, data=data))
         elif is_uri(place):
-            yield shape.with_input(Input(media_type=arguments.media_type, uri=place))
+            yield storing.keyed(shape, arguments, place).with_input(Input(media_type=arguments.media_type, uri=place))
         elif os.path.isdir(place):
             for path in _walk(Path(place)):
                 yield storing.keyed(shape, arguments, path).with_input(Input.file(path, media_type=arguments.media_type))

@@ -12,6 +12,7 @@ from typing import Any
 
 from ingest_client.cli.options import UsageError
 from ingest_client.cli.printer import Printer
+from ingest_client.inputs import is_uri
 from ingest_client.rendering.cleaning import clean, one_line
 from ingest_client.search.hit import MARK_BEGIN, MARK_END, Hit
 
@@ -128,9 +129,9 @@ def _shown(hit: Hit, coloured: bool) -> str:
 def _place(hit: Hit) -> str:
     """The file, as somebody here would name it, if it was stored from here; or else the document's name."""
     key, name = one_line(hit.document_key), one_line(hit.name)
-    if not os.path.isabs(key):
+    if not (os.path.isabs(key) or is_uri(key)):
         return name or key or hit.document_id
-    relative = os.path.relpath(key)
+    relative = key if is_uri(key) else os.path.relpath(key)
     path = key if relative.startswith("..") else relative
     inside = name if hit.inside else ""
     return f"{path} › {inside}" if inside else path

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ingest_client.cli.options import UsageError
 from ingest_client.cli.printer import Printer
+from ingest_client.inputs import is_uri
 from ingest_client.specs import JobSpec
 from ingest_client.task import STORE_FORMATS, Task, store
 
@@ -41,10 +42,15 @@ def tasks(arguments: argparse.Namespace) -> tuple[Task, ...]:
 
 
 def keyed(shape: JobSpec, arguments: argparse.Namespace, path: str | os.PathLike[str]) -> JobSpec:
-    """The job for one file: stored under the file's absolute path, so that a file that has changed replaces itself."""
+    """The job for one file: stored under its absolute path or its URI, so that a file that has changed replaces itself."""
     if not arguments.store:
         return shape
-    key = os.path.abspath(path).encode("utf-8", "replace")[-_KEY_BYTES_MAX:].decode("utf-8", "ignore")
+    place = os.fspath(path)
+    key = (
+        (place if is_uri(place) else os.path.abspath(place))
+        .encode("utf-8", "replace")[-_KEY_BYTES_MAX:]
+        .decode("utf-8", "ignore")
+    )
     steps = (shape.tasks,) if isinstance(shape.tasks, Task) else tuple(shape.tasks)
     return replace(shape, tasks=(*steps[:-1], store(arguments.store, format=arguments.store_format, document_key=key)))
 

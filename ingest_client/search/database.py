@@ -29,6 +29,8 @@ CANDIDATES_PER_HIT = 10
 """How far each list is read where two are put together."""
 NEAREST_MAX = 4_096
 """Of sqlite-vec."""
+BUSY_MILLISECONDS = 5_000
+"""Readers do not wait for writers, but for the short time in which one tidies up after a crash."""
 SNIPPET_TOKENS = 32
 TEXT_WEIGHT, HEADINGS_WEIGHT = 1.0, 0.5
 """Of bm25: a word of the text says more than one of a heading, which all chunks of its section have."""
@@ -208,6 +210,7 @@ def _opened(path: str) -> apsw.Connection:
     """
     if os.access(path, os.W_OK) and os.access(os.path.dirname(path), os.W_OK):
         connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(BUSY_MILLISECONDS)
         connection.pragma("query_only", True)
         return connection
     still = "" if os.path.exists(f"{path}-wal") else "&immutable=1"

@@ -28,6 +28,7 @@ def database(stored: Store, root: Path) -> Path:
     post = document_of("post", chunks=0)
     post.documents.add(name="a/letter.txt").chunks.add(id="c1", text="evil \x1b[31m letter\x07\nabout tides " + "word " * 60)
     stored(post, f"sqlite://{root}/x.db", name="post.eml", key="/elsewhere/post.eml")
+    stored(document_of("web", chunks=1), f"sqlite://{root}/x.db", name="a.pdf", key="https://host.test/a.pdf")
     return root / "x.db"
 
 
@@ -78,9 +79,10 @@ def test_a_folder_is_stored_with_all_that_is_in_it(server: FakeServer, ingest: I
     (tmp_path / "docs" / "a.txt").write_text("a")
     (tmp_path / "docs" / "deep" / "b.txt").write_text("b")
     assert ingest("run", tmp_path / "docs").status == 2
-    assert ingest("run", tmp_path / "docs", "--store", "out.sqlite").status == 0
+    assert ingest("run", tmp_path / "docs", "https://host.test/a.pdf", "--store", "out.sqlite").status == 0
     keys = {spec.tasks[2].store.document_key for spec in server.specs.values()}
-    assert keys == {str(tmp_path / "docs" / "a.txt"), str(tmp_path / "docs" / "deep" / "b.txt")}
+    files = {str(tmp_path / "docs" / "a.txt"), str(tmp_path / "docs" / "deep" / "b.txt")}
+    assert keys == {*files, "https://host.test/a.pdf"}
 
 
 def test_what_is_asked_for_besides_is_done_too(server: FakeServer, ingest: Ingest, tmp_path: Path) -> None:
@@ -126,6 +128,10 @@ def test_what_steers_a_terminal_is_left_out_and_documents_inside_others_are_told
     assert ran.out.startswith("/elsewhere/post.eml › a/letter.txt\n    evil [31m letter about tides word")
     assert "\x1b" not in ran.out
     assert "\x07" not in ran.out
+
+
+def test_a_document_that_was_fetched_is_told_by_its_uri(ingest: Ingest, database: Path) -> None:
+    assert ingest("search", "web", "--db", database).out.startswith("https://host.test/a.pdf, pages 1–2  The web\n")
 
 
 def test_hits_as_json_are_whole(ingest: Ingest, database: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator
 
@@ -210,3 +211,18 @@ def test_credentials_come_from_the_environment_and_only_in_pairs() -> None:
     pair = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c"}
     assert service_of(OperatorSettings(), pair).credentials == Credentials("a", "b", "c")
     assert service_of(OperatorSettings(), {"AWS_ACCESS_KEY_ID": "a"}).credentials is None
+
+
+def test_the_signature_of_a_path_with_signs_and_a_session_token_is_that_of_another_client() -> None:
+    """What botocore 1.44 signs for the same request at the same second."""
+    headers = signed_headers(
+        "PUT",
+        "minio.local:9000",
+        S3Service(endpoint="http://minio.local:9000").place(S3Address("bucket", "in/Größe 1+2 (x)~.txt"))[1],
+        {"content-type": "text/plain"},
+        hashlib.sha256(b"hello").hexdigest(),
+        Credentials("AK", "SK", "TOKEN"),
+        region="eu-central-1",
+        now_us=1_767_323_045 * 1_000_000,  # 2026-01-02T03:04:05Z
+    )
+    assert headers["authorization"].endswith("Signature=5b8545cfb7179651b5fff265d0cd96261b54860f13040011b38824552b70859d")
