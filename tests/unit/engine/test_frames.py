@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest_server.engines.interface import OutcomeCode
 from ingest_server.engines.local.frames import HEADER, FrameError, FrameReader, Kind, pack, unpack
 
-ROW = (2**63 - 1, 1, b"j" * 16, 1, b"spec", b"ipayload", 1_000, 0)
+ROW = (2**63 - 1, 1, b"j" * 16, 1, b"spec", b"ipayload", 1_000, 0, 2)
 OUTCOME = (1, 2, 0, b"", b"", b"", b"", "local/1", 0, 1)
 
 
@@ -61,7 +62,7 @@ def test_nonsense_raises_nothing_but_frame_errors(kind: int, data: bytes) -> Non
     [
         OUTCOME[:9],
         (*OUTCOME, 1),
-        (1, 2, 7, *OUTCOME[3:]),
+        (1, 2, max(OutcomeCode) + 1, *OUTCOME[3:]),
         (1, 2, -1, *OUTCOME[3:]),
         ("1", *OUTCOME[1:]),
         (*OUTCOME[:3], "text", *OUTCOME[4:]),
