@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ingest.v1 import document_pb2
+from ingest_client.rendering.form import filled_form
 
 _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _CONTROLS = dict.fromkeys([*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0)])
@@ -28,13 +29,16 @@ def one_line(text: str) -> str:
 
 
 def with_pages(document: document_pb2.Document) -> Iterator[tuple[int, document_pb2.Element]]:
-    """Elements in reading order, each with the number of the page that begins with it; 0 where none does."""
+    """Elements in reading order, each with the number of the page that begins with it; 0 where none does. Last what a form holds,
+    as a table that belongs to no page."""
     current = 0
     for element in document.elements:
         begins = element.page > 0 and element.page != current
         if begins:
             current = element.page
         yield (current if begins else 0), element
+    if (form := filled_form(document)) is not None:
+        yield 0, form
 
 
 def heading_level(element: document_pb2.Element) -> int:

@@ -1,4 +1,4 @@
-"""What an office document says about itself: title, authors, language and time of creation (ISO/IEC 29500-2, 8.3)."""
+"""What an office document says about itself: title, authors, language, times, subject and the like (ISO/IEC 29500-2, 8.3)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,22 @@ from ingest_server.handlers.office.xml_events import Attributes, PartFault
 _CHARACTERS_MAX = 16 * 1024
 """Longer values are left out: titles are lines, not documents."""
 _AUTHORS_MAX = 256
-_WANTED = ("dc:title", "dc:creator", "dc:language", "dcterms:created")
+_PROPERTIES = {
+    "dc:subject": "subject",
+    "cp:keywords": "keywords",
+    "dc:description": "description",
+    "cp:category": "category",
+    "cp:lastModifiedBy": "last_modified_by",
+}
+"""Elements by the names of `Document.properties`."""
+_WANTED = ("dc:title", "dc:creator", "dc:language", "dcterms:created", "dcterms:modified", *_PROPERTIES)
 
 PROPERTIES_UNREADABLE = "PROPERTIES_UNREADABLE"
 
 
 def fill_metadata(document: document_pb2.Document, package: Package) -> None:
-    """Set title, authors, language and create_time. What is missing or makes no sense stays unset; a damaged part becomes an
-    issue."""
+    """Set title, authors, language, create_time and properties. What is missing or makes no sense stays unset; a damaged part
+    becomes an issue."""
     try:
         found = _read(package)
     except PartFault as fault:
@@ -30,11 +38,22 @@ def fill_metadata(document: document_pb2.Document, package: Package) -> None:
     authors = re.split(r"\s*;\s*", found.get("dc:creator", ""))
     document.authors.extend([author for author in authors if author][:_AUTHORS_MAX])
     document.language = found.get("dc:language", "")
+    if created := _time(found.get("dcterms:created", "")):
+        document.create_time.FromDatetime(created)
+    for element, name in _PROPERTIES.items():
+        if value := found.get(element):
+            document.properties[name] = value
+    if changed := _time(found.get("dcterms:modified", "")):
+        document.properties["modify_time"] = changed.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _time(text: str) -> datetime | None:
+    """The time it tells, in UTC; None for none, or one that the calendar does not have. Without a zone it is taken as UTC."""
     try:
-        created = datetime.fromisoformat(found.get("dcterms:created", ""))
-        document.create_time.FromDatetime(created.astimezone(UTC) if created.tzinfo else created)
+        time = datetime.fromisoformat(text)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        pass  # No time, or none that the calendar has.
+        return None
 
 
 def _read(package: Package) -> dict[str, str]:

@@ -25,6 +25,9 @@ NAMESPACES = (
 CORE = """<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties"
  xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/"><dc:title>The &amp; Title</dc:title>
 <dc:creator>Ada Quay; Ben Mole</dc:creator><dc:language>de-AT</dc:language>
+<dc:subject>Ports</dc:subject><cp:keywords>sea; ships</cp:keywords><dc:description>A longer
+word about it</dc:description><cp:category>Reports</cp:category><cp:lastModifiedBy>Cy Rope</cp:lastModifiedBy>
+<dcterms:modified>2024-03-02T10:00:00+01:00</dcterms:modified>
 <dcterms:created>2024-03-01T08:30:00Z</dcterms:created></cp:coreProperties>"""
 
 Parts = dict[str, "str | bytes"]

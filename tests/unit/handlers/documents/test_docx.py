@@ -74,6 +74,14 @@ def test_what_the_document_says_of_itself(read: Read) -> None:
     document = read(docx(paragraph("words")))
     assert (document.title, list(document.authors), document.language) == ("The & Title", ["Ada Quay", "Ben Mole"], "de-AT")
     assert document.create_time.ToJsonString() == "2024-03-01T08:30:00Z"
+    assert dict(document.properties) == {
+        "subject": "Ports",
+        "keywords": "sea; ships",
+        "description": "A longer word about it",
+        "category": "Reports",
+        "last_modified_by": "Cy Rope",
+        "modify_time": "2024-03-02T09:00:00Z",
+    }
     assert (document.media_type, document.media_type_source, document.page_count) == (DOCX, "content", 0)
 
 
