@@ -37,6 +37,8 @@ _ALIASES = {
     "application/csv": "text/csv",
     "text/x-csv": "text/csv",
     "text/tsv": "text/tab-separated-values",
+    "text/rtf": "application/rtf",
+    "application/x-rtf": "application/rtf",
     "application/x-zip-compressed": "application/zip",
     "application/x-zip": "application/zip",
     "application/tar": "application/x-tar",

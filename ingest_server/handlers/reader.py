@@ -153,6 +153,7 @@ _READERS: dict[str, str] = {
     "application/vnd.ms-excel.sheet.binary.macroenabled.12": _SPREADSHEET,
     "application/vnd.ms-excel": _SPREADSHEET,
     "application/vnd.oasis.opendocument.spreadsheet": _SPREADSHEET,
+    "application/rtf": "ingest_server.handlers.rtf:RtfReader",
     "message/rfc822": "ingest_server.handlers.mail.eml_reader:EmlReader",
     "application/mbox": "ingest_server.handlers.mail.mbox_reader:MboxReader",
     "application/vnd.ms-outlook": "ingest_server.handlers.mail.msg_reader:MsgReader",

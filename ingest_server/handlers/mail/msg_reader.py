@@ -149,8 +149,10 @@ def _member(attachment: Properties, number: int) -> Member:
         read = partial(_read_inner, inner, attachment.codec)
         return Member(name, _no_pieces, MEDIA_TYPE, size_bytes=inner.streams_bytes, read=read)
     if attachment.has_bytes(_DATA):
-        size_bytes = attachment.size_bytes(_DATA)
-        return Member(name, partial(_pieces, attachment), attachment.line(_TYPE), size_bytes=size_bytes)
+        declared = attachment.line(_TYPE)
+        if declared.lower().startswith("multipart/"):  # a signed message: all of it as it came
+            name, declared = f"{name}.eml", "message/rfc822"
+        return Member(name, partial(_pieces, attachment), declared, size_bytes=attachment.size_bytes(_DATA))
     if attachment.number(_METHOD) in _LINKED:
         return faulty(name, NOT_SUPPORTED, "is not in the message, which only tells where it is")
     if inner is not None:

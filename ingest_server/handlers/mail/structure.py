@@ -82,5 +82,8 @@ def _alternatives(entity: Entity, structure: Structure, has_content: Callable[[E
     html = [each for each in arranged if any(text.media_type == "text/html" and has_content(text) for text in each.texts)]
     plain = [each for each in arranged if any(map(has_content, each.texts))]
     chosen = html[-1] if html else plain[-1] if plain else None
-    for each in arranged:
-        structure.add(each, texts=each is chosen)
+    for child, each in zip(entity.children, arranged, strict=True):
+        # Another form of the same text, such as RTF or a calendar's entry, is no attachment.
+        again = chosen is not None and not child.children and not child.filename and child.disposition.first != "attachment"
+        if each is chosen or not again:
+            structure.add(each, texts=each is chosen)

@@ -282,6 +282,15 @@ def test_texts_in_eight_bits_have_a_code_page(read: Read, page: int, codec: str,
     assert plain(read(compound_file(tree))) == [text, text]
 
 
+def test_a_signed_message_lies_inside_as_it_came(read: Read) -> None:
+    head = b"Content-Type: multipart/signed; boundary=x\r\n\r\n"
+    signed = head + b"--x\r\n\r\nsigned text\r\n--x\r\nContent-Type: application/pgp-signature\r\n\r\nAAAA\r\n--x--\r\n"
+    tree = message({SUBJECT: "s"}, attachments=[attachment("", signed, "multipart/signed")])
+    document = read(compound_file(tree))
+    assert [(inner.name, plain(inner)) for inner in document.documents] == [("part-1.eml", ["signed text"])]
+    assert not document.issues
+
+
 def test_attachments_are_documents(read: Read, tmp_path: Path) -> None:
     inner = message({SUBJECT: "inner", BODY: "inner text"}, attachments=[attachment("deep.csv", b"a,b\n1,2")], embedded=True)
     large = b"\n\n".join(b"paragraph %d of much text" % number for number in range(400_000))
