@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ingest_server.handlers.elements import HEADING, LIST_ITEM, NOTE, PARAGRAPH, Cell
+from ingest_server.handlers.office.alternatives import Alternatives
 from ingest_server.handlers.office.names import expanded, number
 from ingest_server.handlers.office.word_blocks import Block, PictureBlock, TableBlock, TextBlock
 from ingest_server.handlers.office.xml_events import Attributes, End, PartFault, Start
@@ -96,7 +97,7 @@ class Slide:
         self._bullets: bool | None = None
         self._in_text = False
         self._language = ""
-        self._alternatives: list[bool] = []
+        self._alternatives = Alternatives()
         self.starts: dict[str, Start] = expanded(self._starts())
         self.ends: dict[str, End] = expanded(self._ends())
 
@@ -116,8 +117,8 @@ class Slide:
             "a:t": self._begin_text, "m:t": self._begin_text, "a:br": self._break, "a:buNone": lambda _: self._bullet(False),
             "a:buChar": lambda _: self._bullet(True), "a:buAutoNum": lambda _: self._bullet(True),
             "a:buBlip": lambda _: self._bullet(True), "a:tbl": self._begin_table, "a:tblPr": self._table_look,
-            "a:tr": self._begin_row, "a:tc": self._begin_cell, "mc:AlternateContent": self._begin_alternatives,
-            "mc:Choice": self._alternative, "mc:Fallback": self._alternative,
+            "a:tr": self._begin_row, "a:tc": self._begin_cell, "mc:AlternateContent": self._alternatives.begin,
+            "mc:Choice": self._alternatives.left_out, "mc:Fallback": self._alternatives.left_out,
         }  # fmt: skip
         return actions
 
@@ -125,7 +126,7 @@ class Slide:
         actions: dict[str, End] = dict.fromkeys(("p:sp", "p:pic", "p:graphicFrame", "p:cxnSp"), self._end_shape)
         actions |= {
             "a:p": self._end_paragraph, "a:t": self._end_text, "m:t": self._end_text, "a:tbl": self._end_table,
-            "a:tc": self._end_cell, "mc:AlternateContent": self._end_alternatives,
+            "a:tc": self._end_cell, "mc:AlternateContent": self._alternatives.end,
         }  # fmt: skip
         return actions
 
@@ -260,18 +261,3 @@ class Slide:
         ]
         if any(cell[4] for cell in cells):
             self._others.append(TableBlock(rows, columns, cells, self._page))
-
-    # Alternatives.
-
-    def _begin_alternatives(self, _: Attributes) -> None:
-        self._alternatives.append(False)
-
-    def _alternative(self, _: Attributes) -> bool:
-        """Whether this alternative is left out, because one before it was read."""
-        taken = bool(self._alternatives) and self._alternatives[-1]
-        if self._alternatives:
-            self._alternatives[-1] = True
-        return taken
-
-    def _end_alternatives(self) -> None:
-        self._alternatives.pop()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ingest_server.handlers.elements import CODE, HEADING, LIST_ITEM, PARAGRAPH, QUOTE
+from ingest_server.handlers.office.alternatives import Alternatives
 from ingest_server.handlers.office.names import VALUE, attribute, expanded, is_on, names, number
 from ingest_server.handlers.office.word_blocks import Block, CellPlace, Paragraph, PictureBlock, Place, TableBlock, TextBlock
 from ingest_server.handlers.office.word_pages import PageCount
@@ -60,7 +61,7 @@ class Story:
         self._paragraphs: list[Paragraph] = []
         self._tables: list[tuple[WordTable, list[str]]] = []
         self._fields: list[bool] = []
-        self._alternatives: list[bool] = []
+        self._alternatives = Alternatives()
         self._characters = self._blocks = 0
         self._in_text = self._hidden = self._in_mark = self._in_row_properties = False
         self._alt_text = ""
@@ -78,8 +79,9 @@ class Story:
             "w:tbl": self._begin_table, "w:tblStyle": self._table_style, "w:tblLook": self._table_look, "w:tr": self._begin_row,
             "w:trPr": self._begin_row_properties, "w:tblHeader": self._header_row, "w:gridBefore": self._grid_before,
             "w:tc": self._begin_cell, "w:gridSpan": self._span, "w:vMerge": self._merge, "w:txbxContent": self._begin_box,
-            "mc:AlternateContent": self._begin_alternatives, "mc:Choice": self._alternative, "mc:Fallback": self._alternative,
-            "wp:docPr": self._drawing, "a:blip": self._picture, "w:footnote": self._begin_note, "w:endnote": self._begin_note,
+            "mc:AlternateContent": self._alternatives.begin, "mc:Choice": self._alternatives.left_out,
+            "mc:Fallback": self._alternatives.left_out, "wp:docPr": self._drawing, "a:blip": self._picture,
+            "w:footnote": self._begin_note, "w:endnote": self._begin_note,
             "w:footnoteReference": lambda found: self._refer("footnote", found),
             "w:endnoteReference": lambda found: self._refer("endnote", found),
         }  # fmt: skip
@@ -89,7 +91,7 @@ class Story:
         return {
             "w:p": self._end_paragraph, "w:pPr": self._end_mark, "w:r": self._end_run, "w:t": self._end_text,
             "m:t": self._end_text, "w:tbl": self._end_table, "w:tr": self._end_row, "w:tc": self._end_cell,
-            "w:trPr": self._end_row_properties, "w:txbxContent": self._end_box, "mc:AlternateContent": self._end_alternatives,
+            "w:trPr": self._end_row_properties, "w:txbxContent": self._end_box, "mc:AlternateContent": self._alternatives.end,
             "w:body": self._flush,
             "w:footnote": lambda: self._end_note("footnote"), "w:endnote": lambda: self._end_note("endnote"),
         }  # fmt: skip
@@ -335,19 +337,6 @@ class Story:
     def _end_box(self) -> None:
         self._flush()
         self._places.pop()
-
-    def _begin_alternatives(self, _: Attributes) -> None:
-        self._alternatives.append(False)
-
-    def _alternative(self, _: Attributes) -> bool:
-        """Whether this alternative is left out, because one before it was read."""
-        taken = bool(self._alternatives) and self._alternatives[-1]
-        if self._alternatives:
-            self._alternatives[-1] = True
-        return taken
-
-    def _end_alternatives(self) -> None:
-        self._alternatives.pop()
 
     def _drawing(self, attributes: Attributes) -> None:
         self._alt_text = " ".join(attributes.get("descr", "").split())
