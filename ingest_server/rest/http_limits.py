@@ -17,6 +17,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from ingest_server.rest.stall_timer import StallTimer
+
 WEBSOCKET_FRAGMENTS_MAX = 16_384
 """A message of 16 MiB in fragments of 1 KiB. Empty fragments cost memory too, and their size limits nothing."""
 DISCARD_BYTES_MAX = 1024 * 1024
@@ -65,12 +67,11 @@ class LimitedHttp(HttpToolsProtocol):
         self._in_body = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._body_timer: asyncio.TimerHandle | None = None
-        self._stall_timer: asyncio.TimerHandle | None = None
+        self._stall = StallTimer(self.limits.send_stall_seconds)
         self._body_began = 0.0
         self._body_bytes = 0
         self._body_seen = 0
         self._discarded = 0
-        self._unsent = 0
 
     # ---- connections
 
@@ -90,10 +91,11 @@ class LimitedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _stop_timers(self) -> None:
-        for timer in (self._head_timer, self._body_timer, self._stall_timer):
+        self._stall.end()
+        for timer in (self._head_timer, self._body_timer):
             if timer is not None:
                 timer.cancel()
-        self._head_timer = self._body_timer = self._stall_timer = None
+        self._head_timer = self._body_timer = None
 
     def _refuse(self, status: str, code: int, message: str) -> None:
         if not self.transport.is_closing():
@@ -213,25 +215,12 @@ class LimitedHttp(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client's buffers are full: it has some time to take something."""
         super().pause_writing()
-        self._unsent = self.transport.get_write_buffer_size()
-        if self._stall_timer is None:
-            self._stall_timer = self.loop.call_later(self.limits.send_stall_seconds, self._look_at_stall)
+        self._stall.begin(self.loop, self.transport)
 
     def resume_writing(self) -> None:
         """The client has taken enough."""
         super().resume_writing()
-        if self._stall_timer is not None:
-            self._stall_timer.cancel()
-            self._stall_timer = None
-
-    def _look_at_stall(self) -> None:
-        self._stall_timer = None
-        unsent = self.transport.get_write_buffer_size()
-        if unsent >= self._unsent:
-            self.transport.abort()  # `close` would wait for the very reader that does not read
-            return
-        self._unsent = unsent
-        self._stall_timer = self.loop.call_later(self.limits.send_stall_seconds, self._look_at_stall)
+        self._stall.end()
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over; this object's timers must not touch it any more."""
@@ -246,8 +235,7 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._stall_timer: asyncio.TimerHandle | None = None
-        self._unsent = 0
+        self._stall = StallTimer(self.limits.send_stall_seconds)
 
     def handle_cont(self, event: Any) -> None:
         """Take a fragment of a message, up to a number."""
@@ -271,36 +259,21 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer, then as uvicorn does."""
-        if self._stall_timer is not None:
-            self._stall_timer.cancel()
-            self._stall_timer = None
+        self._stall.end()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         """As in `LimitedHttp`."""
         super().pause_writing()
-        self._unsent = self.transport.get_write_buffer_size()
-        if self._stall_timer is None:
-            self._stall_timer = self.loop.call_later(self.limits.send_stall_seconds, self._look_at_stall)
+        self._stall.begin(self.loop, self.transport)
 
     def resume_writing(self) -> None:
         """Read on if only the pongs had kept us from it."""
         super().resume_writing()
-        if self._stall_timer is not None:
-            self._stall_timer.cancel()
-            self._stall_timer = None
+        self._stall.end()
         if self.read_paused and self.queue.empty():
             self.read_paused = False
             self.transport.resume_reading()
-
-    def _look_at_stall(self) -> None:
-        self._stall_timer = None
-        unsent = self.transport.get_write_buffer_size()
-        if unsent >= self._unsent:
-            self.transport.abort()
-            return
-        self._unsent = unsent
-        self._stall_timer = self.loop.call_later(self.limits.send_stall_seconds, self._look_at_stall)
 
 
 def limited_protocols(limits: HttpLimits) -> tuple[type[LimitedHttp], type[LimitedWebSocket]]:
