@@ -11,7 +11,11 @@ VARINT, FIXED64, BYTES = 0, 1, 2
 
 
 def varint(value: int) -> bytes:
-    """A number from 0 in groups of seven bits, the lowest first."""
+    """A number from 0 in groups of seven bits, the lowest first. Raises ValueError below 0."""
+    if value < 0x80:
+        if value < 0:
+            raise ValueError(f"{value} is negative: it would take ten bytes, and no field here is")
+        return _SHORT[value]
     groups = bytearray()
     while value > 0x7F:
         groups.append(value & 0x7F | 0x80)
@@ -24,3 +28,6 @@ def tag(message: type, field: str, wire_type: int) -> bytes:
     """What stands before a field of a message class. KeyError if it has no such field."""
     number = message.DESCRIPTOR.fields_by_name[field].number  # type: ignore[attr-defined]
     return varint(number << 3 | wire_type)
+
+
+_SHORT = [bytes((value,)) for value in range(0x80)]

@@ -6,19 +6,7 @@ order, and a submessage that occurs twice is merged.
 
 from __future__ import annotations
 
-
-def varint(value: int) -> bytes:
-    """Encode a non-negative number, seven bits a byte, the lowest first. Raises ValueError below 0."""
-    if value < 0x80:
-        if value < 0:
-            raise ValueError(f"{value} is negative: it would take ten bytes, and no field here is")
-        return _SHORT[value]
-    parts = bytearray()
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    parts.append(value)
-    return bytes(parts)
+from ingest_server.handlers.protobuf_bytes import varint
 
 
 def varint_field(number: int, value: int) -> bytes:
@@ -34,6 +22,3 @@ def bytes_field(number: int, data: bytes) -> bytes:
 def text_field(number: int, text: str) -> bytes:
     """Encode a string field of 1 … 15; b"" for "", which proto3 leaves out."""
     return bytes_field(number, text.encode("utf-8")) if text else b""
-
-
-_SHORT = [bytes((value,)) for value in range(0x80)]

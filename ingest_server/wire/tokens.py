@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from enum import IntEnum
 
 from ingest_server.domain.errors import Reason
+from ingest_server.handlers.protobuf_bytes import varint
 from ingest_server.store.records import JobQuery
-from ingest_server.wire.encoding import varint
 from ingest_server.wire.faults import invalid
 
 _VERSION = 1

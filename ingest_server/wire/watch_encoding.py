@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from google.rpc.status_pb2 import Status
 
 from ingest_server.domain.errors import Code, Reason, Unavailable
+from ingest_server.handlers.protobuf_bytes import varint
 from ingest_server.jobs.watch import WatchBatch
 from ingest_server.jobs.watcher import WatchEvent
-from ingest_server.wire.encoding import bytes_field, text_field, varint, varint_field
+from ingest_server.wire.encoding import bytes_field, text_field, varint_field
 from ingest_server.wire.status import status_of_error, status_of_failure
 from ingest_server.wire.times import MICROSECONDS
 from ingest_server.wire.tokens import TokenKind, encode_token

@@ -17,9 +17,10 @@ from ingest.v1 import errors_pb2, job_pb2, job_service_pb2
 from ingest_server.domain.caller import Caller
 from ingest_server.domain.errors import IngestError, InvalidRequest, Reason
 from ingest_server.domain.job import JobState
+from ingest_server.handlers.protobuf_bytes import varint
 from ingest_server.jobs.watch import WatchBatch
 from ingest_server.store.records import JobQuery
-from ingest_server.wire.encoding import bytes_field, text_field, varint, varint_field
+from ingest_server.wire.encoding import bytes_field, text_field, varint_field
 from ingest_server.wire.limits import LiveConfiguration, SpecDefaults, WireLimits
 from ingest_server.wire.parse_submit import ParsedSubmit, SubmitParser, request_digest
 from ingest_server.wire.spec_template import SpecTemplate, TemplateCache
