@@ -16,7 +16,7 @@ from ingest.v1 import document_pb2
 from ingest_server.domain.errors import Code, Reason
 from ingest_server.handlers.encoding import decode
 from ingest_server.handlers.interface import Context, HandlerFailure
-from ingest_server.handlers.isolation import child_limits, run_isolated
+from ingest_server.handlers.isolation import read_apart_if_large
 from ingest_server.handlers.operator import reader_limits
 from ingest_server.handlers.reader import DocumentReader, ReadOptions
 from ingest_server.handlers.source import Source
@@ -50,10 +50,8 @@ class DelimitedReader(DocumentReader):
             raise _malformed(
                 f"The table has {source.size_bytes} bytes; at most {bytes_max} are read (read_text_bytes_max). Split it"
             )
-        if source.in_memory:
-            return _read(source, context.check)
         # One row of commas takes eight times its size, so what is large is read within limits.
-        return run_isolated(lambda _: _read(source, lambda: None), child_limits(), context, "")
+        return read_apart_if_large(source, _read, context)
 
 
 def _read(source: Source, check: Callable[[], None]) -> bytes:

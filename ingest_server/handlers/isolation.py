@@ -23,6 +23,7 @@ from typing import NoReturn
 from ingest_server.domain.errors import Code, Reason
 from ingest_server.handlers.interface import Context, HandlerFailure
 from ingest_server.handlers.operator import reader_limits
+from ingest_server.handlers.source import Source
 
 CHECK_MILLISECONDS = 100
 """How often the waiting parent looks whether the attempt was cancelled."""
@@ -54,6 +55,22 @@ class IsolatedError(RuntimeError):
 
 Report = Callable[[int, int], None]
 """Tells the parent how far the work is: (completed, total)."""
+
+
+def read_apart_if_large(source: Source, read: Callable[[Source, Callable[[], None]], bytes], context: Context) -> bytes:
+    """Read a document here if it is in memory, and in a child, within `child_limits`, if it is so large that it lies in a file.
+
+    Args:
+        source: the document.
+        read: makes the result; is given the document and what it calls now and then, to hear of a cancel.
+        context: see `run_isolated`.
+
+    Raises:
+        HandlerFailure, IsolatedError, Cancelled: see `run_isolated`.
+    """
+    if source.in_memory:
+        return read(source, context.check)
+    return run_isolated(lambda _: read(source, lambda: None), child_limits(), context, "")
 
 
 def run_isolated(work: Callable[[Report], bytes], limits: IsolationLimits, context: Context, unit: str) -> bytes:

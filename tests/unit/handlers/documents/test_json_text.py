@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from ingest_server.handlers.interface import Cancelled, HandlerFailure
 from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, Read, SetLimits, document_of
 
 JSON, LINES = "application/json", "application/jsonl"
+ROOT = Path(__file__).parents[4]
 
 
 def seen(document: document_pb2.Document) -> list[Any]:
@@ -67,6 +71,38 @@ def test_large_documents_are_read_apart_and_too_large_ones_refused(read: Read, t
     limits(read_text_bytes_max=1)
     with pytest.raises(HandlerFailure, match="at most 1 of JSON are read"):
         read(file, JSON)
+
+
+READ_WITHIN = """
+import sys
+from pathlib import Path
+from ingest_server.domain.reader_limits import ReaderLimits
+from ingest_server.handlers.extract import ExtractOptions, extract
+from ingest_server.handlers.interface import HandlerFailure
+from ingest_server.handlers.operator import OperatorSettings, use_operator_settings
+from tests.unit.handlers.documents.conftest import FakeContext, FakeInput
+
+use_operator_settings(OperatorSettings(readers=ReaderLimits(read_child_memory_bytes_max=64 << 20)))
+for path in map(Path, sys.argv[1:]):
+    try:
+        extract(FakeContext(FakeInput(path, "application/json")), ExtractOptions())
+        print("read")
+    except HandlerFailure as failure:
+        print(failure.reason, failure.metadata)
+"""
+
+
+@pytest.mark.slow
+def test_memory_of_what_is_read_apart_is_bounded(tmp_path: Path) -> None:
+    """In a fresh process: the child inherits what memory its parent has to spare, and that of the tests' process is anybody's
+    guess. Two million empty lists are 6 MB of text and 130 MB of objects; one string takes about what its text takes."""
+    many, one = tmp_path / "many", tmp_path / "one"
+    many.write_bytes(b"[" + b",".join([b"[]"] * 2_000_000) + b"]")
+    one.write_bytes(b'"' + b"x" * 6_000_000 + b'"')
+    command = [sys.executable, "-c", READ_WITHIN, str(many), str(one)]
+    paths = os.pathsep.join((str(ROOT), str(ROOT / "protos")))
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True, env={"PYTHONPATH": paths})
+    assert ended.stdout.splitlines() == ["DOCUMENT_MALFORMED {'limit': 'memory_bytes_max'}", "read"]
 
 
 def test_a_cancelled_attempt_gives_way() -> None:
