@@ -33,7 +33,8 @@ SHEETS_MAX = 10_000
 HIDDEN_CAPTION = "hidden sheet"
 
 _ENCRYPTED = calamine.PasswordError
-_DAMAGED = (calamine.CalamineError, PartFault, OSError, ValueError)
+_DAMAGED = (calamine.CalamineError, PartFault, OSError, ValueError, OverflowError)
+"""OverflowError: a duration of more days than Python's type holds."""
 
 
 class SpreadsheetReader(DocumentReader):

@@ -118,6 +118,13 @@ def test_a_damaged_sheet_is_an_issue(read: Read) -> None:
     assert [(issue.page, issue.reason) for issue in document.issues] == [(2, "SHEET_UNREADABLE")]
 
 
+def test_a_duration_beyond_all_time_costs_its_sheet(read: Read) -> None:
+    endless = '<c r="A1" s="5"><v>1e308</v></c>'
+    document = read(xlsx({"good": small(), "endless": small(endless)}), XLSX)
+    assert [element.text.text for element in document.elements if element.text.text] == ["good"]
+    assert [(issue.page, issue.reason) for issue in document.issues] == [(2, "SHEET_UNREADABLE")]
+
+
 def test_a_cancelled_attempt_gives_way() -> None:
     with pytest.raises(Cancelled):
         extract(FakeContext(FakeInput(xlsx({"S": small()}), XLSX), cancel_after=1), ExtractOptions())
