@@ -46,6 +46,10 @@ class RunningServer:
         main = psutil.Process(self.pid)
         return [main, *main.children(recursive=True)]
 
+    def roles(self) -> list[tuple[str, int]]:
+        """What each process is for ("server", "store", "shim", "zygote", "workers"), and its pid."""
+        return [(_role(process, self.pid), process.pid) for process in self.processes()]
+
     def pss_bytes(self) -> int:
         """Proportional set size of all its processes: shared pages counted once in all."""
         return sum(process.memory_full_info().pss for process in self.processes())
@@ -73,7 +77,11 @@ def _role(process: psutil.Process, main_pid: int) -> str:
 
 @contextmanager
 def server(
-    *arguments: str, data_dir: Path | None = None, environment: dict[str, str] | None = None, stop: int = signal.SIGTERM
+    *arguments: str,
+    data_dir: Path | None = None,
+    environment: dict[str, str] | None = None,
+    log: Path | None = None,
+    stop: int = signal.SIGTERM,
 ) -> Iterator[RunningServer]:
     """Start `ingest-server` and end it afterwards.
 
@@ -81,6 +89,7 @@ def server(
         arguments: more flags.
         data_dir: keep data here; None: a temporary folder.
         environment: more variables.
+        log: file for what it writes to stderr; None: one that is removed.
         stop: signal that ends it.
 
     Raises:
@@ -88,7 +97,7 @@ def server(
     """
     with tempfile.TemporaryDirectory(prefix="ingest-bench-") as folder:
         place = data_dir or Path(folder) / "data"
-        log = Path(folder) / "log"
+        log = log or Path(folder) / "log"
         command = [sys.executable, "-m", "ingest_server", "--listen", "127.0.0.1:0", "--data-dir", str(place), *arguments]
         begin = time.perf_counter()
         with log.open("wb") as errors:

@@ -151,7 +151,9 @@ def test_uv_is_preferred(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("name", ["scripts/demo", "scripts/test", "scripts/check", "scripts/gen_protos", ".ci/run"])
+@pytest.mark.parametrize(
+    "name", ["scripts/demo", "scripts/test", "scripts/check", "scripts/gen_protos", "scripts/hostile", ".ci/run"]
+)
 def test_scripts_parse_in_every_shell(shell: str, name: str) -> None:
     words = [shell, "sh", "-n"] if shell == "busybox" else [shell, "-n"]
     done = subprocess.run([*words, str(ROOT / name)], capture_output=True, text=True, check=False)
