@@ -45,10 +45,11 @@ class PagesOptions:
 
 
 class _State(msgspec.Struct, array_like=True, frozen=True):
-    """What the merge is told: `about` is put in front of the document."""
+    """What the merge is told: where the first part begins, and `about`, which is put in front of the document. Where the others
+    begin is told by their units: thousands of ranges would be more than a state may have."""
 
     media_type: str
-    ranges: list[tuple[int, int]]
+    first_page: int
     about: bytes
 
 
@@ -81,7 +82,7 @@ def division(
         )
         for index, (first, last) in enumerate(ranges)
     ]  # fmt: skip
-    state = msgspec.msgpack.encode(_State(media_type, list(ranges), about))
+    state = msgspec.msgpack.encode(_State(media_type, ranges[0][0], about))
     return Split(HANDLER, parts, unit="page", state=state)
 
 
@@ -120,9 +121,12 @@ def whole(context: Context, state: bytes, results: Sequence[PartResult]) -> byte
 
 
 def _parts(reader: PagedReader, given: _State, results: Sequence[PartResult], context: Context) -> Iterator[bytes]:
-    for (first, last), result in zip(given.ranges, results, strict=True):
+    first = given.first_page
+    for result in results:
         context.check()
-        yield result.read() if result.failure is None else reader.unread_pages(first, last, result.failure)
+        following = first + result.units
+        yield result.read() if result.failure is None else reader.unread_pages(first, following - 1, result.failure)
+        first = following
 
 
 def _opened(state: bytes) -> tuple[PagedReader, _State]:

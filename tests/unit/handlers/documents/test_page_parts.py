@@ -18,8 +18,8 @@ from ingest_server.domain.errors import Code, Failure
 from ingest_server.handlers.extract import extract, merge
 from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Cancelled, HandlerFailure, Output
-from ingest_server.handlers.page_parts import HANDLER, PagesOptions, extract_pages, merge_pages, ranges_of
-from ingest_server.handlers.parts import PARTS_MAX, Part, PartResult, Split
+from ingest_server.handlers.page_parts import HANDLER, PagesOptions, division, extract_pages, merge_pages, ranges_of
+from ingest_server.handlers.parts import PARTS_MAX, STATE_BYTES_MAX, Part, PartResult, Split
 from tests.unit.handlers.documents.conftest import FakeContext, FakeInput, document_of
 
 CRASH = Failure(Code.ABORTED, "POISON_JOB", "the job killed its worker 3 times", {"signal": "SIGSEGV"}, False)
@@ -166,6 +166,9 @@ def test_there_are_never_more_parts_than_a_job_may_have() -> None:
     ranges = ranges_of(1, 3 * PARTS_MAX + 1, 1)
     assert len(ranges) <= PARTS_MAX
     assert (ranges[0], ranges[-1][1]) == ((1, 4), 3 * PARTS_MAX + 1)
+    split = division(ranges_of(1, PARTS_MAX, 1), ExtractOptions(), "application/pdf", about=b"about the document")
+    assert len(split.parts) == PARTS_MAX
+    assert len(split.state) < STATE_BYTES_MAX
 
 
 def test_a_cancel_ends_the_merge_between_parts() -> None:
