@@ -13,12 +13,12 @@ from typing import NamedTuple, TypeAlias
 from ingest_server.domain.errors import Code, Failure, Reason
 from ingest_server.handlers.blobs import BlobAccess
 from ingest_server.handlers.context import AttemptContext
-from ingest_server.handlers.failure_text import failure_of
+from ingest_server.handlers.failure_text import failure_of, own_failure
 from ingest_server.handlers.inputs import FileInput, MemoryInput
 from ingest_server.handlers.interface import Context, HandlerFailure
 from ingest_server.handlers.part_orders import MERGE, PART, encode_order
-from ingest_server.handlers.part_runs import PartRuns
-from ingest_server.handlers.parts import Split
+from ingest_server.handlers.part_runs import PartRuns, shares_input
+from ingest_server.handlers.parts import ORDER_BYTES_MAX, Split
 from ingest_server.handlers.plan import Plan, Planner, Step
 from ingest_server.handlers.registry import HandlerRegistry
 from ingest_server.handlers.results import BadResult, Result, discard, to_payload, to_result
@@ -161,13 +161,17 @@ class Executor:
         return self._sources.fetch(uri, context, media_type=plan.media_type, name=plan.name, metadata=plan.metadata)
 
     def _divided(self, split: Split, step: Step, plan: Plan, depth: int, payload: bytes, context: AttemptContext) -> Divided:
-        # An input by reference is fetched once, not by every part.
-        fetched = context.input if payload[:1] == b"u" else None
-        order = self._parts.order(split, step, plan, depth, fetched)
+        shared = context.input if shares_input(split, payload) else None
+        order = encode_order(self._parts.order(split, step, plan, depth, shared))
+        if len(order) > ORDER_BYTES_MAX:
+            message = (
+                f"the handler returned a Split of {len(order)} bytes in all: give fewer parts or shorter options, and at most "
+            )
+            raise BadResult(own_failure(Code.INTERNAL, Reason.INVALID_RESULT, f"{message}{ORDER_BYTES_MAX}"))
         for part in split.parts:
             if part.input is not None:
                 discard(part.input.path)
-        return Divided(encode_order(order))
+        return Divided(order)
 
     def _output(self, last: Result | None, depth: int) -> AttemptResult:
         if last is None:

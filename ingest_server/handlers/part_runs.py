@@ -31,12 +31,16 @@ from ingest_server.handlers.part_orders import (
     read_merge,
     read_part,
 )
-from ingest_server.handlers.parts import DEPTH_MAX, PARTS_MAX, STATE_BYTES_MAX, Part, PartResult, Split
+from ingest_server.handlers.parts import DEPTH_MAX, ORDER_BYTES_MAX, PARTS_MAX, STATE_BYTES_MAX, Part, PartResult, Split
 from ingest_server.handlers.plan import NoPlan, Plan, Planner, Step
 from ingest_server.handlers.results import BadResult, Result, to_result
 
 INLINE_BYTES_MAX = 4 * 1024
 """Own inputs of parts up to this size travel with the order; larger ones become blobs."""
+INLINE_TOTAL_BYTES_MAX = ORDER_BYTES_MAX // 4
+"""Own inputs that travel with one order, in all; those after them become blobs, too."""
+COPIED_BYTES_MAX = 4 * 1024 * 1024
+"""The input of a job is copied into each of its parts as long as that is no more than this in all; then it becomes a blob."""
 
 _Shared: TypeAlias = tuple[tuple[str, str, dict[str, str]], bytes, bytes]
 """((media type, name, metadata), payload, blob sha256 or b"") of an input"""
@@ -62,7 +66,8 @@ class PartRuns:
             step: the handler.
             plan: of its job.
             depth: of its job: 0 for one that is no part.
-            fetched: the input of its job, if that is a reference: parts and merge are given what it holds now. Else None.
+            fetched: the input of its job where parts and merge share what it holds now, as a blob: it is a reference, or would
+                be copied too often (`shares_input`). Else None.
 
         Raises:
             BadResult: INVALID_RESULT, with what is wrong; STORAGE_FULL if an input cannot be kept.
@@ -75,16 +80,20 @@ class PartRuns:
             message = f"the handler returned a Split whose parts cannot run: {error}"
             raise BadResult(own_failure(Code.INTERNAL, Reason.INVALID_RESULT, message)) from error
         shared = self._shared(fetched) if fetched is not None and any(part.input is None for part in split.parts) else None
-        orders = [self._part(part, given, depth + 1, shared) for part, given in zip(split.parts, options, strict=True)]
+        orders: list[PartOrder] = []
+        room_bytes = INLINE_TOTAL_BYTES_MAX
+        for part, told in zip(split.parts, options, strict=True):
+            orders.append(self._part(part, told, depth + 1, shared, min(INLINE_BYTES_MAX, room_bytes)))
+            room_bytes = max(room_bytes - len(orders[-1].payload or b""), 0)
         given = b"" if shared is None else part_payload(PartHead(step.options, depth, True, *shared[0])) + shared[1]
         return SplitOrder(_part_spec(plan, split.handler), orders, split.unit, split.state, given)
 
-    def _part(self, part: Part, options: bytes, depth: int, shared: _Shared | None) -> PartOrder:
+    def _part(self, part: Part, options: bytes, depth: int, shared: _Shared | None, inline_bytes_max: int) -> PartOrder:
         fetched = b""
         if part.input is not None:
             given = part.input
             described = (given.media_type, given.name, dict(given.metadata))
-            payload, blob = self._kept(to_result(given))
+            payload, blob = self._kept(to_result(given), inline_bytes_max)
         elif shared is not None:
             described, payload, blob = shared
             fetched = blob
@@ -95,11 +104,11 @@ class PartRuns:
     def _shared(self, fetched: Input) -> _Shared:
         """An input that all parts share."""
         result = Result(path=fetched.path(), size_bytes=fetched.size_bytes)
-        return (fetched.media_type, fetched.name, dict(fetched.metadata)), *self._kept(result)
+        return (fetched.media_type, fetched.name, dict(fetched.metadata)), *self._kept(result, 0)
 
-    def _kept(self, result: Result) -> tuple[bytes, bytes]:
+    def _kept(self, result: Result, inline_bytes_max: int) -> tuple[bytes, bytes]:
         """The payload of an input, and the blob it refers to."""
-        if result.path is None and result.size_bytes <= INLINE_BYTES_MAX:
+        if result.path is None and result.size_bytes <= inline_bytes_max:
             return (b"i" + bytes(result.data)) if result.size_bytes else b"", b""
         try:
             if result.path is None:
@@ -148,6 +157,11 @@ class PartRuns:
             return PartResult(None, output.media_type, output.blob.size_bytes, end.units, path=path)
         failure = Failure(Code.NOT_FOUND, Reason.BLOB_NOT_FOUND, f"the result of the part, blob {output.blob.sha256}, is gone")
         return PartResult(failure, "", 0, end.units)
+
+
+def shares_input(split: Split, payload: bytes) -> bool:
+    """Whether the parts are given a job's input as a blob: it is fetched once, or not copied into the store for every part."""
+    return payload[:1] == b"u" or (payload[:1] == b"i" and len(payload) * len(split.parts) > COPIED_BYTES_MAX)
 
 
 def _fault(split: Split, step: Step, plan: Plan, depth: int) -> str:

@@ -36,6 +36,8 @@ DEPTH_MAX = 3
 """Parts of parts of parts: a container, a document within it, its pages."""
 STATE_BYTES_MAX = 64 * 1024
 """What `merge` is told by the handler that split."""
+ORDER_BYTES_MAX = 16 * 1024 * 1024
+"""All that is told of a split but inputs kept as blobs: 1.6 KB for each of `PARTS_MAX` parts; parts of pages take 0.3 KB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,9 +100,11 @@ class Row:
         if job.crash_count > limits.crashes_max or len(job.attempts) > limits.crashes_max:
             self.faults.append(f"{file.identity}: {len(job.attempts)} attempts, {job.crash_count} crashes")
         for attempt in job.attempts:
-            if attempt.start_time is None or attempt.end_time is None:
+            if attempt.end_time is None:
                 self.faults.append(f"{file.identity}: attempt {attempt.attempt} has no end")
                 continue
+            if attempt.start_time is None:
+                continue  # its worker ended before it could tell that it had begun
             seconds = (attempt.end_time - attempt.start_time).total_seconds()
             self.slowest_seconds = max(self.slowest_seconds, seconds)
             self.slow = sorted([*self.slow, (round(seconds, 2), file.identity)], reverse=True)[:SLOW_KEPT]

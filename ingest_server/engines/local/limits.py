@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from ingest_server.domain.errors import FieldViolation, InvalidRequest
+from ingest_server.handlers.parts import ORDER_BYTES_MAX
 
 KIB = 1_024
 MIB = 1_024 * 1_024
@@ -91,5 +92,6 @@ class LocalEngineLimits:
     @property
     def reply_bytes_max(self) -> int:
         """Largest body of a frame from a worker. It sends what has gathered at `frame_bytes`; one more outcome fits: an inline
-        output with its media type, name and metadata (18 KiB), a failure (message, traceback, metadata), progress."""
-        return self.frame_bytes + self.inline_bytes_max + 8 * self.failure_bytes_max + 256 * KIB
+        output with its media type, name and metadata (18 KiB) or the order of its parts, a failure (message, traceback,
+        metadata), progress."""
+        return self.frame_bytes + max(self.inline_bytes_max, ORDER_BYTES_MAX) + 8 * self.failure_bytes_max + 256 * KIB

@@ -57,6 +57,30 @@ async def test_parts_share_the_input_and_are_merged_in_order(client: Client, tmp
     await until_gone(client, result.job_id)
 
 
+def winding(folder: Path, length: int) -> str:
+    """The path of the tally, about so long."""
+    return f"{folder}{'/.' * ((length - len(str(folder))) // 2)}/tally"
+
+
+async def test_a_long_order_of_parts_is_no_broken_worker(client: Client, tmp_path: Path) -> None:
+    """Four hundred parts of 3.5 KB each are more than any other frame may have, and 20 KB of input for each are 8 MB."""
+    given = "given" * 4_000
+    spec = JobSpec(Input(data=given.encode()), custom("pieces", path=winding(tmp_path, 3_500), count=400))
+    before = (await client.stats()).worker_crash_count
+    result = await client.run(spec)
+    assert result.succeeded, result.error
+    answer = json.loads(await result.read())
+    assert answer["results"] == [f"{number}:{given}" for number in range(400)]
+    assert (await client.stats()).worker_crash_count == before
+
+
+async def test_an_order_of_parts_beyond_its_limit_is_a_failure_of_the_handler(client: Client, tmp_path: Path) -> None:
+    result = await client.run(JobSpec(tasks=custom("pieces", path=winding(tmp_path, 3_500), count=5_000)))
+    assert result.error is not None
+    assert result.error.reason == "INVALID_RESULT"
+    assert "at most 16777216" in result.error.message
+
+
 async def test_a_part_that_kills_its_workers_costs_nothing_but_itself(client: Client, tmp_path: Path) -> None:
     (result,) = await client.wait(await client.submit([pieces(tmp_path, 6, deadly=(3,))]))
     answer = json.loads(await result.read())
