@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,7 @@ from ingest_server.handlers.extract_options import ExtractOptions
 from ingest_server.handlers.interface import Cancelled, Context, Input, Output
 from ingest_server.handlers.operator import operator_settings, use_operator_settings
 from ingest_server.handlers.parts import Split
-
-SAMPLES_SCRIPT = Path(__file__).parents[4] / "scripts" / "sample_documents"
+from scripts.sample_documents.making import make_all
 
 
 class FakeInput(Input):
@@ -94,13 +91,8 @@ Read = Callable[..., document_pb2.Document]
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of sample documents."""
-    loader = SourceFileLoader("sample_documents", str(SAMPLES_SCRIPT))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
     folder = tmp_path_factory.mktemp("samples")
-    module.make_all(folder)
+    make_all(folder)
     return folder
 
 

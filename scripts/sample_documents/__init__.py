@@ -1,0 +1,1 @@
+"""Sample documents of every family, for tests and for the demonstration."""
