@@ -7,6 +7,7 @@ import asyncio
 import json
 import mimetypes
 import sys
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 
 from google.protobuf.message import DecodeError
@@ -15,6 +16,7 @@ from ingest.v1 import document_pb2
 from ingest_client.cli.chunks import CHUNKS_EXTENSION, chunk_lines, chunk_records, chunks_kept, dropped_counts, has_chunks
 from ingest_client.cli.options import UsageError
 from ingest_client.cli.output_folder import OutputFolder, places, write_text
+from ingest_client.cli.pictures import write_pictures
 from ingest_client.cli.printer import Printer, plain
 from ingest_client.document import DOCUMENT_MEDIA_TYPE
 from ingest_client.errors import IngestClientError
@@ -115,7 +117,13 @@ class Presenter:
         extension = _extension(result) if document is None else self._extension_of(document)
         path, numbered = self._folder.claim(where, extension)
         try:
-            text = None if self._raw else self._rendered(document, name) if document is not None else await _plain(result)
+            if document is None:
+                text = None if self._raw else await _plain(result)
+            elif self._shows_chunks(document):
+                text = self._rendered(document, name)
+            else:
+                links = await asyncio.to_thread(write_pictures, document, self._format, where, self._folder)
+                text = self._rendered(document, name, links)
             if text is None:
                 await result.save(path)
             else:
@@ -141,10 +149,10 @@ class Presenter:
     def _extension_of(self, document: document_pb2.Document) -> str:
         return CHUNKS_EXTENSION if self._shows_chunks(document) else self._format.extension
 
-    def _rendered(self, document: document_pb2.Document, name: str) -> str:
+    def _rendered(self, document: document_pb2.Document, name: str, links: Mapping[str, str] | None = None) -> str:
         if self._shows_chunks(document):
             return chunk_lines(document, name)
-        return render(document, self._format, page_marks=self._page_marks)
+        return render(document, self._format, page_marks=self._page_marks, image_links=links)
 
     async def _print(self, result: JobResult, name: str, text: str | None, described: dict[str, object], heading: bool) -> None:
         if self._printer.as_json:

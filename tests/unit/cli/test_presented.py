@@ -225,6 +225,58 @@ def test_a_folder_never_gives_a_name_twice_even_where_it_may_overwrite(tmp_path:
     ]  # fmt: skip
 
 
+def with_pictures() -> bytes:
+    """A document with a heading, two pictures whose ids would lead elsewhere, one without bytes, and a drawn page."""
+    made = document_pb2.Document.FromString(document("Title"))
+    for identity, media_type, data in (("../x", "image/png", b"PNG"), ("/y", "image/jpeg", b"JPEG"), ("z", "", b"")):
+        image = made.elements.add(id=identity, page=1).image
+        image.media_type, image.data = media_type, data
+    made.page_images.add(page=1, media_type="image/png", data=b"PAGE")
+    made.page_images.add(page=2, media_type="text/html", data=b"no picture")
+    return made.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ("md", ["a b.bin-image-1.png", "a b.bin-image-2.jpg", "a b.bin-page-1.png", "a b.bin.md"]),
+        ("html", ["a b.bin-page-1.png", "a b.bin.html"]),
+        ("text", ["a b.bin-page-1.png", "a b.bin.txt"]),
+        ("json", ["a b.bin.json"]),
+    ],
+)
+def test_pictures_lie_beside_what_cannot_hold_them(
+    documents: FakeServer, ingest: Ingest, tmp_path: Path, form: str, expected: list[str]
+) -> None:
+    path = tmp_path / "a b.bin"
+    path.write_bytes(with_pictures())
+    out = tmp_path / "out"
+    assert ingest("run", path, "-o", out, "--format", form).status == 0
+    found = tree(out)
+    assert sorted(found) == expected
+    assert {name: found[name] for name in expected[:-1]} == {
+        name: {"image-1.png": "PNG", "image-2.jpg": "JPEG", "page-1.png": "PAGE"}[name.partition(".bin-")[2]]
+        for name in expected[:-1]
+    }
+    if form == "md":
+        assert found["a b.bin.md"].split("\n\n")[1:] == [
+            "![](a%20b.bin-image-1.png)",
+            "![](a%20b.bin-image-2.jpg)",
+            "[image]\n",
+        ]
+
+
+def test_a_picture_takes_a_name_that_is_free(documents: FakeServer, ingest: Ingest, tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(with_pictures())
+    out = tmp_path / "out"
+    (out / "a.bin-image-1.png").mkdir(parents=True)
+    ran = ingest("run", path, "-o", out, "--format", "md", "--overwrite")
+    assert ran.status == 0
+    assert "![](a.bin-image-1-2.png)" in (out / "a.bin.md").read_text()
+    assert (out / "a.bin-image-1-2.png").read_bytes() == b"PNG"
+
+
 def test_chunks_are_lines_of_json_unless_the_document_is_asked_for(documents: FakeServer, ingest: Ingest, tmp_path: Path) -> None:
     made = document_pb2.Document.FromString(document("Ü"))
     made.chunks.add(id="c1", text="Ü\n", element_ids=["e1"], pages=[1], token_count=1, headings=["H"])
