@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -53,6 +54,7 @@ def server(web: WebFake, s3: S3Fake, root: Path, tmp_path_factory: pytest.TempPa
         "--source-roots", str(root), "--source-hosts", f"{web.url},http://localhost:{web.port}",
         "--source-networks", "127.0.0.1/32", "--source-buckets", "s3://scans/in", "--s3-endpoint", s3.endpoint,
         "--source-bytes-max", "5000000", "--retry-backoff-initial-seconds", "0.01", "--cancel-grace-seconds", "0.2",
+        "--rest-listen", "127.0.0.1:0",
     ]  # fmt: skip
     variables = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
     started = ServerProcess(tmp_path_factory.mktemp("server"), flags=flags, variables=variables)
@@ -200,6 +202,34 @@ async def test_references_and_blobs_stay_what_they_are_where_nothing_is_kept_inl
     async with Client(server.address) as client:
         for given, text in ((f"file://{root}/b.txt", b"fetched"), (str(tmp_path / "a.txt"), b"uploaded")):
             assert await (await client.run(JobSpec(given, echo()))).read() == text
+
+
+async def test_a_server_killed_while_it_fetches_leaves_nothing_to_the_next(start_server: StartServer, web: WebFake) -> None:
+    web.answers["/server"] = web.hold(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 100_000)
+    server = start_server("--source-hosts", web.url, "--source-networks", "127.0.0.1/32")
+    async with Client(server.address) as client:
+        batch = await client.submit([JobSpec(f"{web.url}/server", echo())])
+        await asyncio.to_thread(web.wait_for, "/server")
+    await asyncio.to_thread(server.kill)
+    web.answers["/server"] = page(b"after the restart")
+    await asyncio.to_thread(server.start)
+    async with Client(server.address) as client:
+        (result,) = await client.wait(batch)
+        assert await result.read() == b"after the restart"
+        await until_no_file_is_left(client, server)
+
+
+async def test_a_reference_comes_over_http_too(server: ServerProcess, web: WebFake) -> None:
+    web.answers["/rest"] = page(b"hello")
+    job = {"input": {"uri": f"{web.url}/rest"}, "tasks": [{"custom": {"handler": "echo"}}]}
+    async with httpx.AsyncClient(base_url=server.rest_url, timeout=WAIT_SECONDS_MAX) as http:
+        answer = (await http.post("/v1/jobs:run", json={"job": job})).json()["job"]
+        assert answer["state"] == "JOB_STATE_SUCCEEDED"
+        assert answer["spec"]["input"]["uri"] == f"{web.url}/rest"
+        job["input"] = {"uri": "https://elsewhere.example/"}
+        refused = await http.post("/v1/jobs:run", json={"job": job})
+    assert refused.status_code == 501
+    assert "https" in refused.json()["message"]
 
 
 async def test_without_settings_nothing_is_fetched(start_server: StartServer) -> None:
