@@ -25,7 +25,9 @@ def unavailable(message: str) -> HandlerFailure:
 
 def storage_full(target: str) -> HandlerFailure:
     """No room where the target is."""
-    message = f"The disk of {target} is full: nothing was changed there. Make room; the job is tried again by its retry policy."
+    message = (
+        f"The disk of {target} is full; nothing was left half written. Make room: the job is tried again by its retry policy."
+    )
     return HandlerFailure(message, reason=Reason.STORAGE_FULL, code=Code.RESOURCE_EXHAUSTED, retryable=True)
 
 

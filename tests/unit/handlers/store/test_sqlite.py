@@ -187,7 +187,7 @@ def test_a_full_disk_undoes_everything(root: Path, stored: Store, monkeypatch: p
 
     monkeypatch.setattr(Database, "_prepare", nearly_full)
     message = fails(lambda: stored(document_of("large", chunks=5_000), f"sqlite://{path}"), "STORAGE_FULL", retryable=True)
-    assert "is full: nothing was changed" in message
+    assert "is full; nothing was left half written" in message
     assert rows(path, "SELECT title FROM documents") == [("On harbour",)]
     consistent(path)
 
