@@ -26,9 +26,26 @@ from ingest_server.handlers.inputs import MemoryInput
 from ingest_server.handlers.interface import HandlerFailure
 class Context:
     input = MemoryInput(bytes.fromhex("28b52ffd2001090000") + b"a", "", "a.txt.zst")
+    crash_count, attempt = 0, 1
     def check(self): pass
 try:
     extract(Context(), ExtractOptions())
+except HandlerFailure as failure:
+    print(failure.message, "retryable" if failure.retryable else "")
+""",
+    "embed": """
+from ingest_server.handlers.embedding.local_model import load_model
+from ingest_server.handlers.interface import HandlerFailure
+try:
+    load_model("small", "./model")
+except HandlerFailure as failure:
+    print(failure.message, "retryable" if failure.retryable else "")
+""",
+    "parquet": """
+from ingest_server.handlers.interface import HandlerFailure
+from ingest_server.handlers.targets import parquet
+try:
+    parquet._library()
 except HandlerFailure as failure:
     print(failure.message, "retryable" if failure.retryable else "")
 """,
