@@ -1,0 +1,1 @@
+"""One scenario per file. Each has a `SCENARIO`, of which `registry.py` learns by itself."""
