@@ -157,6 +157,8 @@ def decide(head: bytes, declared: str, name: str, inside: str | None = None) -> 
     declared_type, charset = parse(declared)
     named_type = _by_name(name)
     strong, container = _by_content(head, inside)
+    if strong == "application/mbox" and "message/rfc822" in (declared_type, named_type):
+        strong = "message/rfc822"  # one message, with the line that a mailbox had put before it
     if strong:
         return MediaType(strong, "content", charset)
     for candidate, source in ((declared_type, "declared"), (named_type, "name")):

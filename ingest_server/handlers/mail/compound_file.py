@@ -72,8 +72,10 @@ class CompoundFile:
         self._fat = self._table(self._fat_sectors(head, difat))
         self._entries = self._directory(directory)
         root = self._entries[0]
-        self._mini_fat = self._table(self._chain(mini_table, self._fat, self._sectors))
-        self._mini_sectors = self._chain(root.start, self._fat, self._sectors) if root.size_bytes else array("I")
+        # No more of both than the small streams can fill, whatever the chains say.
+        small_bytes = min(root.size_bytes, self.file_bytes)
+        self._mini_fat = self._table(self._chain(mini_table, self._fat, small_bytes // 16 // self._sector_bytes))
+        self._mini_sectors = self._chain(root.start, self._fat, small_bytes // self._sector_bytes) if small_bytes else array("I")
         self.root = Storage(self, root)
 
     def children(self, storage: Entry) -> Iterator[Entry]:

@@ -28,10 +28,15 @@ from ingest_server.handlers.source import Source
 
 TEXT_BYTES_MAX = 64 * 1024 * 1024
 """Of one part that is read as text; more was not written by people."""
+_UNCLOSED = re.compile(rb"<(style|head|script)\b(?!.*</\1).*|<!--(?!.*-->).*", re.DOTALL | re.IGNORECASE)
+"""What hides all that follows, where its end lies beyond what is looked at."""
 _INVISIBLE = re.compile(
-    rb"<!--.*?-->|<(style|head|script)\b.*?</\1\s*>|<(?!img\b)[^>]*>|&nbsp;|&#160;|\xc2\xa0|\s+", re.DOTALL | re.IGNORECASE
+    rb"<!--.*?-->|<(style|head|script)\b.*?</\1\s*>|<[^>]*>|&nbsp;|&#160;|\xc2\xa0|\s+", re.DOTALL | re.IGNORECASE
 )
+"""Both for a few kilobytes only: their time can grow with the square of the length."""
 _SAMPLE_BYTES = 1024 * 1024
+_BEGINNING_BYTES = 4 * 1024
+"""Looked at first: most mails show something there."""
 _EXTENSIONS = MimeTypes()
 """The table built into Python, so that all machines agree."""
 
@@ -85,13 +90,26 @@ class _Parts:
         return decoded_pieces(self._data, entity.start, entity.end, entity.transfer_encoding)
 
     def has_content(self, entity: Entity) -> bool:
-        """Whether a text shows anything: a letter or a picture. Looks at the first megabyte."""
+        """Whether a text shows any. Looks at the first megabyte."""
         held = b""
         for piece in self.pieces(entity):
             held += piece
             if len(held) >= _SAMPLE_BYTES:
                 return True
-        return bool(_INVISIBLE.sub(b"", held) if entity.media_type == "text/html" else held.strip())
+        if entity.media_type != "text/html":
+            return bool(held.strip())
+        beginning = held[: held.rfind(b">", 0, _BEGINNING_BYTES) + 1]
+        if _INVISIBLE.sub(b"", _UNCLOSED.sub(b"", beginning)):
+            return True
+        builder = ElementBuilder(document_pb2.Document())
+        try:
+            add_html(self._decoded(entity, held), builder)
+        except HandlerFailure:
+            return False
+        return builder.count > 0
+
+    def _decoded(self, entity: Entity, data: bytes) -> str:
+        return decode(data, meant(entity.content_type.parameters.get("charset", "")))[0]
 
     def add_texts(self, document: document_pb2.Document, structure: Structure, context: Context) -> None:
         """Add the subject and the texts; what cannot be read of them is an issue."""
@@ -114,7 +132,7 @@ class _Parts:
             if len(data) > TEXT_BYTES_MAX:
                 raise malformed(f"it has more than {TEXT_BYTES_MAX:,} bytes.")
         parameters = entity.content_type.parameters
-        text, _ = decode(bytes(data), meant(parameters.get("charset", "")))
+        text = self._decoded(entity, bytes(data))
         if entity.media_type == "text/html":
             add_html(text, builder)
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ingest_server.handlers.mail.headers import Bytes, Headers, Value, read_headers
@@ -14,6 +14,8 @@ DEPTH_MAX = 30
 ENTITIES_MAX = 10_000
 """Parts of one message, at all levels."""
 
+_BLANKS_MAX = 1_000
+"""After a boundary, in its line."""
 _FROM_LINE = re.compile(rb">?From [^\n]*\n")
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
 MESSAGE_TYPES = ("message/rfc822", "message/global", "message/news")
@@ -91,21 +93,35 @@ class Message:
 
     def _divide(self, entity: Entity, boundary: str, depth: int) -> None:
         """Find the parts of a multipart. What stands before the first and after the last is for programs without MIME."""
-        delimiter = re.escape(boundary.encode("utf-8", "replace"))
-        line = re.compile(rb"^--" + delimiter + rb"(--)?[ \t]*\r?$", re.MULTILINE)
         default = "message/rfc822" if entity.media_type == "multipart/digest" else "text/plain"
         start = -1
-        for match in line.finditer(self._data, entity.start, entity.end):
+        for place, after, closes in self._delimiters(b"--" + boundary.encode("utf-8", "replace"), entity.start, entity.end):
             if start >= 0:
-                entity.children.append(self._entity(start, self._before(match.start(), start), default, depth + 1))
-            start = min(match.end() + 1, entity.end)
-            if match.group(1):
+                entity.children.append(self._entity(start, self._before(place, start), default, depth + 1))
+            start = after
+            if closes:
                 return
             if self._left <= 0:
                 entity.fault = (UNREADABLE, f"has more than {ENTITIES_MAX:,} parts; the rest is left out")
                 return
         if 0 <= start < entity.end:  # cut off, or never closed
             entity.children.append(self._entity(start, entity.end, default, depth + 1))
+
+    def _delimiters(self, mark: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+        """Lines that consist of `mark`, of "--" if it is the last, and of blanks: (where it begins, where the next line begins,
+        whether it is the last)."""
+        data = self._data
+        place = data.find(mark, start, end)
+        while place >= 0:
+            after = place + len(mark)
+            if place == 0 or data[place - 1 : place] == b"\n":
+                line_end = data.find(b"\n", after, end)
+                line_end = end if line_end < 0 else line_end
+                rest = data[after : min(line_end, after + _BLANKS_MAX)].rstrip(b" \t\r")
+                if rest in (b"", b"--"):
+                    after = min(line_end + 1, end)
+                    yield place, after, bool(rest)
+            place = data.find(mark, after, end)
 
     def _before(self, offset: int, start: int) -> int:
         """Where a part ends: the line end before a boundary is the boundary's own."""

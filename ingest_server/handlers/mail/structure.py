@@ -80,7 +80,7 @@ def _root(entity: Entity) -> Entity:
 def _alternatives(entity: Entity, structure: Structure, has_content: Callable[[Entity], bool]) -> None:
     arranged = [arrange(child, has_content, outermost=False) for child in entity.children]
     html = [each for each in arranged if any(text.media_type == "text/html" and has_content(text) for text in each.texts)]
-    plain = [each for each in arranged if any(map(has_content, each.texts))]
+    plain = [each for each in arranged if any(map(has_content, each.texts))] if not html else []
     chosen = html[-1] if html else plain[-1] if plain else None
     for child, each in zip(entity.children, arranged, strict=True):
         # Another form of the same text, such as RTF or a calendar's entry, is no attachment.

@@ -12,7 +12,7 @@ from ingest_server.handlers.members.member import PIECE_BYTES
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _FOREIGN = bytes(set(range(256)) - set(_ALPHABET))
 _RUN = re.compile(rb"[^=]+=*")
-_TRAILING = re.compile(rb"[ \t]+(?=\r?\n)")
+_TRAILING = re.compile(rb"(?<![ \t])[ \t]+(?=\r?\n)")
 
 
 def decoded_pieces(data: Bytes, start: int, end: int, encoding: str) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ from tests.unit.handlers.documents.archive_files import zip_of
 from tests.unit.handlers.documents.conftest import Read
 from tests.unit.handlers.documents.test_mail_hostile import HEADER, multipart
 
+STYLED = b"<html><head><style>" + b"p{color:red} " * 1000 + b"</style></head>"
 PLAIN, HTML = b"Content-Type: text/plain\r\n\r\n", b"Content-Type: text/html\r\n\r\n"
 
 
@@ -79,6 +80,12 @@ def test_of_alternatives_html_with_content_is_read(read: Read) -> None:
         ((PLAIN + b"plain", HTML + b"<p>rich</p>"), ["rich"]),
         ((HTML + b"<p>rich</p>", PLAIN + b"plain"), ["rich"]),
         ((PLAIN + b"plain", HTML + b"<html><head><style>p{}</style></head><body>&nbsp;<br></body></html>"), ["plain"]),
+        (
+            (PLAIN + b"plain", HTML + b"<html><head><style>" + b"p{color:red} " * 1000 + b"</style></head><body> </body>"),
+            ["plain"],
+        ),
+        ((PLAIN + b"plain", HTML + b"<html><head><style>" + b"p{color:red} " * 1000 + b"</style></head><body>x</body>"), ["x"]),
+        ((PLAIN + b"plain", HTML + b"<!-- " + b"hidden <b> " * 1000 + b"-->"), ["plain"]),
         ((PLAIN + b"plain", HTML), ["plain"]),
         ((PLAIN + b"plain", b"Content-Type: text/x-unknown\r\n\r\nodd"), ["plain"]),
         ((PLAIN + b"", HTML + b""), []),

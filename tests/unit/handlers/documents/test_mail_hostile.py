@@ -113,6 +113,13 @@ def test_headers_that_are_long_or_wrong(read: Read, tmp_path: Path, header: byte
     assert document.ByteSize() < 25_000_000
 
 
+@pytest.mark.parametrize("repeated", [b"<style>", b"<!--", b"<", b"<head", b"<style></style ", b"<script", b"&nbsp;", b"<p><"])
+def test_html_whose_end_is_nowhere_takes_no_square_of_time(read: Read, repeated: bytes) -> None:
+    html = b"Content-Type: text/html\r\n\r\n" + repeated * (900_000 // len(repeated))
+    document = read(HEADER + multipart(b"x", b"Content-Type: text/plain\r\n\r\nplain", html, kind=b"alternative"))
+    assert document.title == "Hello"
+
+
 @pytest.mark.parametrize("charset", ["idna", "zlib", "undefined", "unicode_escape", "rot13", "x" * 500, "utf-7", "\x00", "mbcs"])
 def test_charsets_that_are_none(read: Read, charset: str) -> None:
     head = HEADER + f'Content-Type: text/plain; charset="{charset}"\r\n\r\n'.encode("latin-1")
@@ -130,6 +137,7 @@ def test_charsets_that_are_none(read: Read, charset: str) -> None:
         ("base64", b"====", ""),
         ("quoted-printable", b"a=ZZb=\r\nc=", "a=ZZbc"),
         ("quoted-printable", b"trailing   \r\nblanks", "trailing\r\nblanks"),
+        ("quoted-printable", b"a" + b" " * 500_000 + b"b", "a b"),
         ("x-uuencode", b"begin 644 a\n%:&5L;&\\\nend\n", "hello"),
         ("x-uuencode", b"\xff\xfe\nnoise of all kinds\n", None),
         ("unknown", b"as it is", "as it is"),

@@ -46,6 +46,7 @@ PDF = b"%PDF-1.7\n%\xe2\xe3"
         (b"From: a@b\nTo: c@d\nSubject: x\n\ny", "", "", ("message/rfc822", "content")),
         (b"From: a@b\nTo: c@d\nSubject: x\n\ny", "", "memo.txt", ("text/plain", "name")),
         (b"From a@b Mon Jan 1 00:00:00 2024\nReceived: x\nDate: y\n\nz", "", "", ("application/mbox", "content")),
+        (b"From a@b Mon Jan 1 00:00:00 2024\nReceived: x\nDate: y\n\nz", "", "a.eml", ("message/rfc822", "content")),
         (b"Note: plain words\nFrom here on", "", "", ("text/plain", "content")),
         (b"words", "", "a.eml", ("message/rfc822", "name")),
         # And nothing at all.

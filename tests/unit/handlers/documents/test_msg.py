@@ -125,6 +125,18 @@ def test_chains_in_a_ring_and_sizes_that_lie_end() -> None:
             list(file.root.pieces("long"))
 
 
+def test_a_table_of_small_sectors_in_a_ring_is_no_larger_than_what_it_tells_of() -> None:
+    data = bytearray(compound_file({"small": b"s" * 3_000, "large": b"x" * 2_000_000}))
+    fat = (int.from_bytes(data[76:80], "little") + 1) * 512
+    table = int.from_bytes(data[60:64], "little")
+    if table >= 128:  # its own entry lies in a later sector of the allocation table
+        fat = (struct.unpack_from("<I", data, 76 + 4 * (table // 128))[0] + 1) * 512
+    struct.pack_into("<I", data, fat + 4 * (table % 128), table)
+    file = CompoundFile(io.BytesIO(data), lambda: None)
+    assert len(file._mini_fat) <= 256
+    assert b"".join(file.root.pieces("small")) == b"s" * 3_000
+
+
 @pytest.mark.parametrize("field", [44, 48, 60, 68, 76])
 @pytest.mark.parametrize("value", [0, 1, 0xFFFFFFF0, 0xFFFFFFFE])
 def test_headers_that_point_anywhere(read: Read, field: int, value: int) -> None:
