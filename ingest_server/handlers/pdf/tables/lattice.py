@@ -18,6 +18,10 @@ TOUCH_POINTS = 3.0
 """Rulings that come so near to each other touch."""
 EDGE_POINTS = 4.0
 """Edges of a grid are at least so far apart: no cell is smaller."""
+RULES_MIN = 3
+"""So many lines of the same length below each other show a table, though nothing parts its columns."""
+FREE_MAX = 200
+"""Lines looked at for that."""
 COVERED_MIN = 0.6
 """Part of the border between two places that must be drawn to part them."""
 PLACES_MAX = 20_000
@@ -45,6 +49,11 @@ class Lattice:
     def box(self) -> Box:
         """Its outer edges."""
         return self.xs[0], self.ys[0], self.xs[-1], self.ys[-1]
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether it has more than one column."""
+        return len(self.xs) > 2
 
     def blocks(self) -> list[Block]:
         """Its cells, row by row. Places that are joined to what is no rectangle stay apart."""
@@ -82,6 +91,23 @@ def lattices(rulings: Rulings) -> tuple[list[Lattice], list[Ruling]]:
                 found.append(Lattice(xs, ys, rows, columns))
         free += rows if not columns else []
     return sorted(found, key=lambda each: (each.ys[0], each.xs[0])), sorted(free)
+
+
+def ruled_off(free: Sequence[Ruling]) -> list[Box]:
+    """Where at least `RULES_MIN` horizontal rulings of the same length stand below each other, from the first to the last.
+
+    Args:
+        free: rulings that touch no vertical one, from top to bottom.
+    """
+    groups: list[list[Ruling]] = []
+    for ruling in free[:FREE_MAX]:
+        for group in groups:
+            if abs(ruling.begin - group[0].begin) <= TOUCH_POINTS and abs(ruling.end - group[0].end) <= TOUCH_POINTS:
+                group.append(ruling)
+                break
+        else:
+            groups.append([ruling])
+    return [(group[0].begin, group[0].at, group[0].end, group[-1].at) for group in groups if len(group) >= RULES_MIN]
 
 
 def _touch(across: Ruling, down: Ruling) -> bool:

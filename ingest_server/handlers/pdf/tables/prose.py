@@ -15,6 +15,10 @@ PROSE_CHARACTERS = 24
 """Mean characters of a line from which a column may be running text."""
 PROSE_FULL_PART = 0.55
 """Running text fills at least this part of its lines to the column's end, nearly."""
+SENTENCE_WORDS_MIN, LONG_SENTENCE_WORDS_MIN = 3, 8
+"""Words of a sentence with a full stop; and of its first line, where it goes on."""
+TERMS_PART = 0.6
+"""Part of the terms of a list whose meanings are sentences."""
 PROSE_LINES_MIN = 4
 """Fewer lines tell nothing."""
 MONOSPACED_TOLERANCE = 0.05
@@ -46,6 +50,12 @@ def is_prose(column: Column) -> bool:
     left, right = min(piece.left for piece in column), max(piece.right for piece in column)
     full = sum(1 for piece in column if piece.right > left + 0.82 * (right - left))
     return full >= PROSE_FULL_PART * len(column)
+
+
+def is_sentence(text: str) -> bool:
+    """Whether text reads like a sentence, as the meanings of terms do: of three words at least, and with its end, or of eight."""
+    words = text.count(" ") + 1
+    return words >= SENTENCE_WORDS_MIN and (text[-1] in ".;:" or words >= LONG_SENTENCE_WORDS_MIN)
 
 
 def has_leaders(pieces: Sequence[Piece]) -> bool:
@@ -81,8 +91,11 @@ def _is_list(columns: Sequence[Column]) -> bool:
     marks = sum(1 for piece in columns[0] if _MARK.fullmatch(piece.text) or _SECTION.fullmatch(piece.text))
     if marks >= 0.6 * len(columns[0]) and len(columns) == 2:
         return True
-    # A term and what it means: most lines go on in the column of meanings.
-    return len(columns) == 2 and len(columns[1]) > 1.6 * len(columns[0]) and is_prose(columns[1])
+    if len(columns) != 2:
+        return False
+    # A term and what it means: sentences, or most lines go on in the column of meanings.
+    sentences = sum(1 for piece in columns[1] if is_sentence(piece.text))
+    return sentences >= TERMS_PART * len(columns[1]) or (len(columns[1]) > 1.6 * len(columns[0]) and is_prose(columns[1]))
 
 
 def _is_program(pieces: Sequence[Piece], rows: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from ingest_server.handlers.elements import Box
@@ -27,20 +27,17 @@ LINE_GAP_SIZES = 0.8
 """Words on both sides of a column's edge with so many font sizes between them are two cells, also where no line parts them."""
 
 
-def ruled_table(lattice: Lattice, words_in: Callable[[Box], list[Word]], page_text: str) -> Table | None:
+def ruled_table(lattice: Lattice, words: list[Word], page_text: str) -> Table | None:
     """The table that a lattice holds.
 
     Args:
         lattice: of rulings.
-        words_in: gives the words of the page whose middle lies in a box.
+        words: whose middle lies in its box.
         page_text: see `text_of`.
 
     Returns:
-        None if it is no table: one row or column, hardly any text, or text across its lines.
+        None if it is no table: one row, hardly any text, or text across its lines.
     """
-    if len(lattice.xs) < 3:
-        return None
-    words = words_in(lattice.box)
     crossing = sum(1 for word in words if _crosses(lattice, word))
     if not words or crossing > CROSSING_PART_MAX * len(words):
         return None

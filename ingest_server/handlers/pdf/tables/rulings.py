@@ -7,22 +7,25 @@ work is bounded whatever the page holds.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, repeat
 from math import isfinite
 from typing import Any, NamedTuple, TypeAlias
 
 import pypdfium2.raw as raw
 
+from ingest_server.handlers.pdf.library import Pointer, count_objects, fast_function, pointer
 from ingest_server.handlers.pdf.page_text import PageText
 
 OBJECTS_MAX = 20_000
 """Looked at on a page, those in forms included."""
 PATHS_MAX = 3_000
 """Paths looked at. A table of 500 cells whose every border is a path of its own has 2,000; maps have more than 10,000."""
-SEGMENTS_MAX = 10_000
-"""Of all paths of a page."""
+SIMPLE_SEGMENTS_MAX = 5
+"""Of a line or a rectangle."""
+COMPLEX_SEGMENTS_MAX = 1_000
+"""Of all other paths of a page together; if there are more, they are drawings, and left out."""
 RULINGS_MAX = 500
 """Of either direction, when those in one line are joined. More are a drawing."""
 DEPTH_MAX = 4
@@ -64,6 +67,34 @@ class Rulings:
 
 
 NO_RULINGS = Rulings((), ())
+
+
+PATH, FORM = raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_FORM
+DRAWN = frozenset((PATH, FORM))
+
+_object_at = fast_function(raw.FPDFPage_GetObject, ctypes.c_void_p)
+_type_of = fast_function(raw.FPDFPageObj_GetType, ctypes.c_int)
+_segment_count = fast_function(raw.FPDFPath_CountSegments, ctypes.c_int)
+_segment_at = fast_function(raw.FPDFPath_GetPathSegment, ctypes.c_void_p)
+_segment_type = fast_function(raw.FPDFPathSegment_GetType, ctypes.c_int)
+_point_of = fast_function(raw.FPDFPathSegment_GetPoint, ctypes.c_int)
+_closes = fast_function(raw.FPDFPathSegment_GetClose, ctypes.c_int)
+_draw_mode = fast_function(raw.FPDFPath_GetDrawMode, ctypes.c_int)
+_fill_colour = fast_function(raw.FPDFPageObj_GetFillColor, ctypes.c_int)
+_stroke_colour = fast_function(raw.FPDFPageObj_GetStrokeColor, ctypes.c_int)
+_matrix_of = fast_function(raw.FPDFPageObj_GetMatrix, ctypes.c_int)
+
+# What these calls write into.
+_MODES, _COLOUR, _POINT, _MATRIX = (ctypes.c_int * 2)(), (ctypes.c_uint * 4)(), (ctypes.c_float * 2)(), raw.FS_MATRIX()
+_MODE_SLOTS = ctypes.byref(_MODES), ctypes.byref(_MODES, 4)
+_COLOUR_SLOTS = tuple(ctypes.byref(_COLOUR, 4 * part) for part in range(4))
+_POINT_SLOTS = ctypes.byref(_POINT), ctypes.byref(_POINT, 4)
+_MATRIX_SLOT = ctypes.byref(_MATRIX)
+
+
+def object_types(page: Pointer, places: range) -> list[int]:
+    """What some of an open page's objects are, 0.4 µs each: `FPDF_PAGEOBJ_PATH` and so on."""
+    return list(map(_type_of, map(pointer, map(_object_at, repeat(page), places))))
 
 
 class _TooMany(Exception):
@@ -127,11 +158,23 @@ class _Gatherer:
     def __init__(self, page: Any, area: float) -> None:
         self._page = page
         self._area = area
-        self._objects = self._paths = self._segments = 0
+        self._objects = self._paths = self._complex_segments = 0
 
     def strokes(self) -> Iterator[tuple[float, float, float, float]]:
         """Left, top, right, bottom of each line, in the page's own space. Raises _TooMany."""
-        for index in range(raw.FPDFPage_CountObjects(self._page)):
+        page = pointer(ctypes.cast(self._page, ctypes.c_void_p).value or 0)
+        count: int = count_objects(page)
+        if count > OBJECTS_MAX:
+            raise _TooMany
+        drawn = [index for index, kind in enumerate(object_types(page, range(count))) if kind in DRAWN]
+        if len(drawn) > PATHS_MAX:
+            raise _TooMany
+        # Looked at before the first is gone through: drawings have many.
+        paths = (pointer(_object_at(page, index)) for index in drawn)
+        self._complex_segments = sum(count for count in map(_segment_count, paths) if count > SIMPLE_SEGMENTS_MAX)
+        if self._complex_segments <= COMPLEX_SEGMENTS_MAX:
+            self._complex_segments = 0
+        for index in drawn:
             yield from self._object(raw.FPDFPage_GetObject(self._page, index), _IDENTITY, 0)
 
     def _object(self, item: Any, outer: Matrix, depth: int) -> Iterator[tuple[float, float, float, float]]:
@@ -139,52 +182,52 @@ class _Gatherer:
         if self._objects > OBJECTS_MAX:
             raise _TooMany
         kind = raw.FPDFPageObj_GetType(item)
-        if kind == raw.FPDF_PAGEOBJ_PATH:
+        if kind == PATH:
             self._paths += 1
             if self._paths > PATHS_MAX:
                 raise _TooMany
             yield from self._path(item, outer)
-        elif kind == raw.FPDF_PAGEOBJ_FORM and depth < DEPTH_MAX:
-            matrix = _times(_matrix(item), outer)
+        elif kind == FORM and depth < DEPTH_MAX:
+            matrix = _times(_matrix(pointer(ctypes.cast(item, ctypes.c_void_p).value or 0)), outer)
             for index in range(raw.FPDFFormObj_CountObjects(item)):
                 yield from self._object(raw.FPDFFormObj_GetObject(item, index), matrix, depth + 1)
 
     def _path(self, item: Any, outer: Matrix) -> Iterator[tuple[float, float, float, float]]:
-        filling, stroked = ctypes.c_int(), ctypes.c_int()
-        if not raw.FPDFPath_GetDrawMode(item, ctypes.byref(filling), ctypes.byref(stroked)):
-            return
-        filled = filling.value != raw.FPDF_FILLMODE_NONE and _is_seen(item, raw.FPDFPageObj_GetFillColor)
-        drawn = bool(stroked.value) and _is_seen(item, raw.FPDFPageObj_GetStrokeColor)
+        path = pointer(ctypes.cast(item, ctypes.c_void_p).value or 0)
+        count = _segment_count(path)
+        if count > SIMPLE_SEGMENTS_MAX:
+            self._complex_segments += count
+            if self._complex_segments > COMPLEX_SEGMENTS_MAX:
+                return
+        _draw_mode(path, *_MODE_SLOTS)
+        filled = _MODES[0] != raw.FPDF_FILLMODE_NONE and _is_seen(path, _fill_colour)
+        drawn = bool(_MODES[1]) and _is_seen(path, _stroke_colour)
         if not filled and not drawn:
             return
-        for corners in self._figures(item, _times(_matrix(item), outer)):
+        for corners in _figures(path, count, _times(_matrix(path), outer)):
             yield from _edges(corners, drawn, self._area)
 
-    def _figures(self, item: Any, matrix: Matrix) -> Iterator[list[Corner]]:
-        """The figures of straight lines of which a path consists; those with curves only up to the curve."""
-        count = raw.FPDFPath_CountSegments(item)
-        self._segments += count
-        if self._segments > SEGMENTS_MAX:
-            raise _TooMany
-        a, b, c, d, e, f = matrix
-        x, y = ctypes.c_float(), ctypes.c_float()
-        corners: list[Corner] = []
-        for index in range(count):
-            segment = raw.FPDFPath_GetPathSegment(item, index)
-            kind = raw.FPDFPathSegment_GetType(segment)
-            raw.FPDFPathSegment_GetPoint(segment, ctypes.byref(x), ctypes.byref(y))
-            corner = (a * x.value + c * y.value + e, b * x.value + d * y.value + f)
-            if not all(isfinite(value) and abs(value) < COORDINATE_MAX for value in corner):
-                return
-            if kind != raw.FPDF_SEGMENT_LINETO:
-                if corners:
-                    yield corners
-                corners = []
-            corners.append(corner)
-            if raw.FPDFPathSegment_GetClose(segment) and len(corners) > 1:
-                corners.append(corners[0])
-        if corners:
-            yield corners
+
+def _figures(path: Pointer, count: int, matrix: Matrix) -> Iterator[list[Corner]]:
+    """The figures of straight lines of which a path of `count` segments consists; those with curves only up to the curve."""
+    a, b, c, d, e, f = matrix
+    point, (x_slot, y_slot) = _POINT, _POINT_SLOTS
+    corners: list[Corner] = []
+    for segment in map(pointer, map(_segment_at, repeat(path), range(count))):
+        _point_of(segment, x_slot, y_slot)
+        x, y = point
+        corner = (a * x + c * y + e, b * x + d * y + f)
+        if not (isfinite(corner[0]) and isfinite(corner[1]) and max(map(abs, corner)) < COORDINATE_MAX):
+            return
+        if _segment_type(segment) != raw.FPDF_SEGMENT_LINETO:
+            if corners:
+                yield corners
+            corners = []
+        corners.append(corner)
+        if len(corners) > 1 and corner != corners[0] and _closes(segment):
+            corners.append(corners[0])
+    if corners:
+        yield corners
 
 
 def _edges(corners: list[Corner], drawn: bool, area: float) -> Iterator[tuple[float, float, float, float]]:
@@ -218,19 +261,18 @@ def _slants(one: Corner, other: Corner) -> bool:
     return abs(one[0] - other[0]) > SLANT_POINTS and abs(one[1] - other[1]) > SLANT_POINTS
 
 
-def _is_seen(item: Any, ask: Any) -> bool:
+def _is_seen(path: Pointer, ask: Callable[..., int]) -> bool:
     """Whether a colour, asked for by the function given, is neither white nor transparent. True where there is none to ask."""
-    red, green, blue, alpha = (ctypes.c_uint(0) for _ in range(4))
-    if not ask(item, *(ctypes.byref(part) for part in (red, green, blue, alpha))):
+    if not ask(path, *_COLOUR_SLOTS):
         return True
-    return alpha.value > 0 and min(red.value, green.value, blue.value) < WHITE_MIN
+    red, green, blue, alpha = _COLOUR
+    return alpha > 0 and min(red, green, blue) < WHITE_MIN
 
 
-def _matrix(item: Any) -> Matrix:
-    found = raw.FS_MATRIX()
-    if not raw.FPDFPageObj_GetMatrix(item, ctypes.byref(found)):
+def _matrix(item: Pointer) -> Matrix:
+    if not _matrix_of(item, _MATRIX_SLOT):
         return _IDENTITY
-    return found.a, found.b, found.c, found.d, found.e, found.f
+    return _MATRIX.a, _MATRIX.b, _MATRIX.c, _MATRIX.d, _MATRIX.e, _MATRIX.f
 
 
 def _times(inner: Matrix, outer: Matrix) -> Matrix:

@@ -57,16 +57,24 @@ def voted(rows: Sequence[Row], least: float) -> list[Strip]:
         rows: of a table.
         least: width of a strip, in points.
     """
-    edges = sorted({edge for row in rows for piece in row.pieces for edge in (piece.left, piece.right)})
+    # How many rows begin to lie across, and how many begin to have text on both sides, at each edge.
+    changes: dict[float, list[int]] = {}
+    for row in rows:
+        for piece in row.pieces:
+            changes.setdefault(piece.left, [0, 0])[0] += 1
+            changes.setdefault(piece.right, [0, 0])[0] -= 1
+        first, last = row.pieces[0].right, row.pieces[-1].left
+        if first < last:
+            changes[first][1] += 1
+            changes[last][1] -= 1
     allowed = int(SPANNING_PART_MAX * len(rows))
+    edges = sorted(changes)
     found: list[Strip] = []
+    across = beside = 0
     for left, right in pairwise(edges):
-        middle = (left + right) / 2
-        across = sum(1 for row in rows if any(piece.left < middle < piece.right for piece in row.pieces))
-        if across > allowed:
-            continue
-        beside = sum(1 for row in rows if row.pieces[0].right <= middle <= row.pieces[-1].left)
-        if beside <= across:
+        across += changes[left][0]
+        beside += changes[left][1]
+        if across > allowed or beside <= across:
             continue
         if found and found[-1][1] == left:
             found[-1] = (found[-1][0], right)

@@ -12,6 +12,7 @@ from itertools import pairwise
 from statistics import median
 
 from ingest_server.handlers.pdf.tables.grid import Cell, Table, box_of, header_rows, text_of
+from ingest_server.handlers.pdf.tables.pretest import SINGLE_SPACED_SIZES
 from ingest_server.handlers.pdf.tables.prose import has_leaders, is_no_table, is_prose, is_typewritten
 from ingest_server.handlers.pdf.tables.rows import Places, Row, row_starts
 from ingest_server.handlers.pdf.tables.rulings import Ruling
@@ -26,8 +27,6 @@ LOOSE_ROWS_MAX = 3
 """Rows with text in one column only, or across columns, one after the other: lines of one cell, a group's title."""
 TITLE_CHARACTERS_MAX = 48
 """Longer text across all columns is no title within a table but text between two."""
-SINGLE_SPACED_SIZES = 1.32
-"""Lines of program text are at most so many font sizes apart, mostly 1.2."""
 COLUMNS_MAX = 60
 """More are no columns."""
 ALIGNED_PART_MIN = 0.6
@@ -104,6 +103,8 @@ def _stands_off(rows: Sequence[Row]) -> bool:
 
 def _with_titles(rows: Sequence[Row], begin: int, end: int) -> int:
     """Index of the first row of a block, with rows above it that have the titles of some of its columns only."""
+    if begin == 0 or len(rows[begin - 1].pieces) < 2:
+        return begin
     strips = inner(voted(rows[begin:end], STRIP_SIZES * rows[begin].size))
     left, right = min(row.pieces[0].left for row in rows[begin:end]), max(row.pieces[-1].right for row in rows[begin:end])
     while begin and strips:

@@ -78,23 +78,25 @@ def words_of(page: PageText, index: int, line: LineRow) -> list[Word]:
         One word of all the text where its characters cannot be told apart.
     """
     left, top, right, bottom, size, text, divided, first, last = line
-    raw = page.raw(first, last)
+    # As many characters as pdfium has: what was cleaned, if anything, was put in place of another.
+    whole = len(text) == last - first + 1
+    raw = text if whole else page.raw(first, last)
     spans = [match.span() for match in _WORD.finditer(raw)]
     if len(raw) != last - first + 1 or not 0 < len(spans) <= WORDS_MAX:
         return [Word(left, top, right, bottom, size, text, index, first, last, divided)]
     boxes = page.boxes([first + place for begin, end in spans for place in (begin, end - 1)])
-    whole = raw == text
     found = []
-    for number, (begin, end) in enumerate(spans):
-        one, other = boxes[2 * number : 2 * number + 2]
-        edges = min(one[0], other[0]), max(one[2], other[2])
-        if edges[0] < left - size or edges[1] > right + size:
+    for (begin, end), one, other in zip(spans, boxes[::2], boxes[1::2], strict=True):
+        # Text may run from right to left.
+        if one[0] > other[2]:
+            one, other = other, one
+        if one[0] < left - size or other[2] > right + size:
             # A character without a box has its zeros anywhere.
             return [Word(left, top, right, bottom, size, text, index, first, last, divided)]
         clean = raw[begin:end] if whole else page.clean(first + begin, first + end - 1)
         if clean:
-            low, high = max(one[3], other[3]), min(one[1], other[1])
-            found.append(Word(edges[0], high, edges[1], low, size, clean, index, first + begin, first + end - 1, False))
+            high, low = one[1] if one[1] < other[1] else other[1], one[3] if one[3] > other[3] else other[3]
+            found.append(Word(one[0], high, other[2], low, size, clean, index, first + begin, first + end - 1, False))
     if divided and found:
         found[-1] = found[-1]._replace(divided=True)
     return found
@@ -128,11 +130,7 @@ def pieces_of(words: Iterable[Word], least_sizes: float = GAP_SIZES) -> list[Pie
 
 def piece(words: Sequence[Word]) -> Piece:
     """One piece of some words, from left to right; at least one."""
-    return Piece(
-        min(word.left for word in words),
-        min(word.top for word in words),
-        max(word.right for word in words),
-        max(word.bottom for word in words),
-        max(word.size for word in words),
-        tuple(words),
-    )
+    if len(words) == 1:
+        return Piece(*words[0][:5], tuple(words))
+    lefts, tops, rights, bottoms, sizes, *_ = zip(*words, strict=True)
+    return Piece(min(lefts), min(tops), max(rights), max(bottoms), max(sizes), tuple(words))

@@ -81,7 +81,7 @@ def test_a_page_of_200_000_lines_is_read_as_text_in_bounded_work(read: Read, mon
     document = read(output.getvalue())
     assert not tables(document)
     assert "A map of some town" in texts(document)
-    assert looked_at == rulings.PATHS_MAX
+    assert looked_at <= rulings.PATHS_MAX
 
 
 def test_one_path_of_a_million_corners_is_not_gone_through(read: Read) -> None:
