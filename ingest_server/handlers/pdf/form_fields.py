@@ -23,8 +23,8 @@ from ingest_server.handlers.pdf.strings import Strings, one_line, with_line_feed
 FIELDS_MAX = 5_000
 """Of all pages read at once. Tax forms have some hundreds. pdfium looks a field up among all others by name, so the time grows
 with the square: 5,000 out of 20,000 take 8 s."""
-PAGE_ANNOTATIONS_MAX = 50_000
-"""Looked at on one page to find its fields."""
+PAGE_ANNOTATIONS_MAX = 20_000
+"""Of a page whose fields are read or drawn: pdfium makes objects of all its annotations first."""
 OPTIONS_MAX = 1_000
 """Of one choice; the rest is left out."""
 STRING_BYTES_MAX = 1024 * 1024
@@ -97,15 +97,16 @@ class FormFields:
         count = raw.FPDFPage_GetAnnotCount(page)
         if count <= 0:
             return
-        self._cut = (
-            f"of its {count:,} annotations {PAGE_ANNOTATIONS_MAX:,} were looked at" if count > PAGE_ANNOTATIONS_MAX else ""
-        )
-        # Which button is checked pdfium only tells of pages that it has been told of.
-        raw.FORM_OnAfterLoadPage(page, self._form)
-        try:
-            self._add_widgets(page, min(count, PAGE_ANNOTATIONS_MAX), number, text)
-        finally:
-            raw.FORM_OnBeforeClosePage(page, self._form)
+        self._cut = ""
+        if count > PAGE_ANNOTATIONS_MAX:
+            self._cut = f"it has {count:,} annotations; at most {PAGE_ANNOTATIONS_MAX:,} are looked at"
+        else:
+            # Which button is checked pdfium only tells of pages that it has been told of.
+            raw.FORM_OnAfterLoadPage(page, self._form)
+            try:
+                self._add_widgets(page, count, number, text)
+            finally:
+                raw.FORM_OnBeforeClosePage(page, self._form)
         if self._cut:
             message = f"Not all of the page's form fields were read: {self._cut}."
             self._document.issues.add(page=number, reason=FORM_FIELDS_TRUNCATED, message=message)
@@ -119,7 +120,7 @@ class FormFields:
             across, down: size of the drawn page in pixels.
             flags: with which it was drawn.
         """
-        if not self._form or raw.FPDFPage_GetAnnotCount(page) <= 0:
+        if not self._form or not 0 < raw.FPDFPage_GetAnnotCount(page) <= PAGE_ANNOTATIONS_MAX:
             return
         raw.FORM_OnAfterLoadPage(page, self._form)
         try:
@@ -128,7 +129,7 @@ class FormFields:
             raw.FORM_OnBeforeClosePage(page, self._form)
 
     def _add_widgets(self, page: Any, count: int, number: int, text: PageText) -> None:
-        """Add those among the first `count` annotations of a page."""
+        """Add those among the `count` annotations of a page."""
         for index in range(count):
             annotation = raw.FPDFPage_GetAnnot(page, index)
             if not annotation:

@@ -192,7 +192,7 @@ def test_a_field_of_ten_megabytes_is_told_without_its_value(read_all: Read, tmp_
 
 @pytest.mark.parametrize(
     ("limit", "value", "count"),
-    [("FIELDS_MAX", 3, 3), ("PAGE_ANNOTATIONS_MAX", 2, 2), ("CHARACTERS_MAX", 8, 2)],
+    [("FIELDS_MAX", 3, 3), ("PAGE_ANNOTATIONS_MAX", 4, 0), ("CHARACTERS_MAX", 8, 2)],
 )
 def test_fields_are_bounded(read_all: Read, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, count: int) -> None:
     monkeypatch.setattr(form_fields, limit, value)
