@@ -43,6 +43,8 @@ SUFFIXES = {
     ".json": "text",
     ".eml": "mail",
     ".msg": "mail",
+    ".mbox": "mail",
+    ".rtf": "text",
 }
 """Suffix → kind of the files that are taken."""
 

@@ -6,6 +6,7 @@ import base64
 
 from scripts.hostile_set.bombs.compression import flat_member
 from scripts.hostile_set.bombs.registered import bomb
+from scripts.hostile_set.bombs.tables import ole_circle
 
 GROUP = "mail"
 MIB = 1024 * 1024
@@ -101,6 +102,26 @@ def _attached_bombs() -> bytes:
     part = b"--b\r\nContent-Type: application/zip; name=a.zip\r\nContent-Transfer-Encoding: base64\r\n\r\n" + packed
     text = b"--b\r\nContent-Type: text/plain\r\n\r\nwords\r\n"
     return HEAD + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + text + part * 16 + b"--b--\r\n"
+
+
+@bomb(GROUP, "many.mbox")
+def _many_messages() -> bytes:
+    """Fifty thousand messages in a box."""
+    return (b"From a@example.org Thu Jan  1 00:00:00 2026\n" + HEAD.replace(b"\r", b"") + b"\nwords\n\n") * 50_000
+
+
+@bomb(GROUP, "circle.msg")
+def _outlook_circle() -> bytes:
+    """A message of Outlook whose container leads to itself."""
+    return ole_circle()
+
+
+@bomb(GROUP, "page.mhtml")
+def _saved_page() -> bytes:
+    """A saved page whose parts refer to each other, a hundred thousand times."""
+    head = HEAD + b'Content-Type: multipart/related; type="text/html"; boundary=b\r\n\r\n'
+    part = b"--b\r\nContent-Type: text/html\r\nContent-Location: cid:%d\r\n\r\n<html><body><iframe src='cid:%d'>words\r\n"
+    return head + b"".join(part % (number, number + 1) for number in range(100_000)) + b"--b--\r\n"
 
 
 @bomb(GROUP, "outside.eml")

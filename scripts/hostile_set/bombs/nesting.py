@@ -157,6 +157,18 @@ def _markdown_html() -> bytes:
     return b"<div>\n" * 50_000 + b"words\n\n" + b"<a <" * DEEP
 
 
+@bomb(GROUP, "groups.rtf")
+def _rtf_groups() -> bytes:
+    """A million groups within each other."""
+    return b"{\\rtf1 " + b"{\\b " * MILLION + b"words" + b"}" * MILLION + b"}"
+
+
+@bomb(GROUP, "destinations.rtf")
+def _rtf_destinations() -> bytes:
+    """Tables within destinations within tables, none of which ends."""
+    return b"{\\rtf1 " + b"{\\*\\nesttableprops\\trowd\\itap32767 {\\field{\\*\\fldinst x}{\\fldrslt " * DEEP
+
+
 @bomb(GROUP, "lists.pdf")
 def _pdf_lists() -> bytes:
     """A million brackets in an object."""

@@ -135,7 +135,7 @@ def _xls_claims() -> bytes:
 
 
 @bomb(GROUP, "circle.xls")
-def _ole_circle() -> bytes:
+def ole_circle() -> bytes:
     """A container whose table of sectors leads to itself."""
     header = bytearray(512)
     header[:8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -221,6 +221,18 @@ def _text_of_no_encoding() -> bytes:
 def _text_spaces() -> bytes:
     """Blank lines of blanks: a search for paragraphs may go back over them."""
     return (b" " * 100_000 + b"\n") * 100 + b"w"
+
+
+@bomb(GROUP, "binary.rtf")
+def _rtf_binary() -> bytes:
+    """Binary data of two thousand million bytes, of less than none, and letters beyond all alphabets."""
+    return b"{\\rtf1 \\bin2147483647 words\\bin-1 " + b"\\u-99999 ?\\uc2147483647 \\u65536?" * 200_000 + b"}"
+
+
+@bomb(GROUP, "cells.rtf")
+def _rtf_cells() -> bytes:
+    """A row of five million cells."""
+    return b"{\\rtf1 \\trowd" + b"\\cellx1" * 100_000 + b"\\cell" * 5_000_000 + b"\\row}"
 
 
 @bomb(GROUP, "array.json", heavy=True)
