@@ -15,6 +15,8 @@ from ingest_server.handlers.image.exif import orientation_of
 INCH_METRES = 0.0254
 CHUNKS_MAX = 10_000
 """Parts of a header looked at. Colour profiles and previews take some hundred segments of JPEG, at 64 KiB each."""
+FILL_BYTES_MAX = 65_536
+"""Before a marker of JPEG. The standard allows any number; nobody writes more than a few."""
 RESOLUTION_MIN, RESOLUTION_MAX = 10.0, 10_000.0
 """Dots per inch that are believed: from posters to microfilm."""
 
@@ -111,7 +113,10 @@ def jpeg_size(file: BinaryIO) -> PictureSize:
         if _exactly(file, 1) != b"\xff":
             raise HeaderFault(f"no marker at byte {file.tell() - 1:,}")
         marker = 0xFF
-        while marker == 0xFF:  # any number of fill bytes
+        fill_end = file.tell() + FILL_BYTES_MAX
+        while marker == 0xFF:  # fill bytes
+            if file.tell() > fill_end:
+                raise HeaderFault(f"more than {FILL_BYTES_MAX:,} fill bytes before a marker")
             marker = _exactly(file, 1)[0]
         if marker in _BARE:
             continue

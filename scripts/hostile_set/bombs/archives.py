@@ -63,7 +63,7 @@ def _negative_size() -> bytes:
     return header("minus.txt", extra={124: b"\xff" * 11 + b"\x00"}) * 3 + ENDING
 
 
-@bomb(GROUP, "many.tar")
+@bomb(GROUP, "many.tar", heavy=True)
 def _many_members() -> bytes:
     """A hundred thousand members of a byte: 100 MB."""
     return b"".join(header(f"{number}.txt") for number in range(100_000)) + ENDING
@@ -76,7 +76,7 @@ def _long_pax() -> bytes:
     return member("pax", b"%d comment=%b\n" % (len(value) + 18, value), b"x") + member("a.txt", b"words") + ENDING
 
 
-@bomb(GROUP, "names.tar")
+@bomb(GROUP, "names.tar", heavy=True)
 def _chain_of_long_names() -> bytes:
     """Fifty thousand long names for one member, each of which needs the next header."""
     return member("././@LongLink", b"n" * 200 + b"\0", b"L") * 50_000 + member("a.txt", b"words") + ENDING

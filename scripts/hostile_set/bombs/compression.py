@@ -87,13 +87,13 @@ def _gzip_deep() -> bytes:
     return data
 
 
-@bomb(GROUP, "empty.txt.gz")
+@bomb(GROUP, "empty.txt.gz", heavy=True)
 def _gzip_empty_members() -> bytes:
     """A million members without content: much work, and not a byte comes out."""
     return gzip.compress(b"", mtime=0) * 1_000_000
 
 
-@bomb(GROUP, "name.txt.gz")
+@bomb(GROUP, "name.txt.gz", heavy=True)
 def _gzip_endless_name() -> bytes:
     """A header whose file name has 64 MB and no end."""
     return b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * (64 * MIB)
@@ -112,7 +112,7 @@ def _zstd_window() -> bytes:
     return b"\x28\xb5\x2f\xfd" + b"\x00\xff" + b"\x01\0\0"
 
 
-@bomb(GROUP, "skipped.txt.zst")
+@bomb(GROUP, "skipped.txt.zst", heavy=True)
 def _zstd_skippable() -> bytes:
     """A million frames that are to be skipped."""
     return b"\x28\xb5\x2f\xfd\x00\x58\x01\0\0" + b"\x50\x2a\x4d\x18\0\0\0\0" * 1_000_000
@@ -135,7 +135,7 @@ def _zip_nested() -> bytes:
     return data
 
 
-@bomb(GROUP, "overlapping.zip")
+@bomb(GROUP, "overlapping.zip", heavy=True)
 def _zip_overlapping() -> bytes:
     """Sixty thousand directory entries for one member of a mebibyte."""
     packed = zeros(MIB, -15)
@@ -157,7 +157,7 @@ def _zip_with_false_sizes() -> bytes:
     return _zip_of([("small.txt", zeros(64 * MIB, -15), 10, 0)])
 
 
-@bomb(GROUP, "many.zip")
+@bomb(GROUP, "many.zip", heavy=True)
 def _zip_of_many() -> bytes:
     """Sixty thousand empty members."""
     return stored_zip({f"{number}.txt": b"" for number in range(60_000)})

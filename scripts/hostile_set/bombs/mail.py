@@ -34,14 +34,14 @@ def _nested_messages() -> bytes:
     return (HEAD + b"Content-Type: message/rfc822\r\n\r\n") * 10_000 + HEAD + b"\r\nwords\r\n"
 
 
-@bomb(GROUP, "parts.eml")
+@bomb(GROUP, "parts.eml", heavy=True)
 def _many_parts() -> bytes:
     """Two hundred thousand parts."""
     part = b"--b\r\nContent-Type: text/plain\r\nContent-Disposition: attachment; filename=a.txt\r\n\r\nw\r\n"
     return HEAD + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part * 200_000 + b"--b--\r\n"
 
 
-@bomb(GROUP, "boundaries.eml")
+@bomb(GROUP, "boundaries.eml", heavy=True)
 def _nearly_boundaries() -> bytes:
     """A million lines that begin like a boundary."""
     return HEAD + b"Content-Type: multipart/mixed; boundary=" + b"b" * 60 + b"\r\n\r\n" + (b"--" + b"b" * 59 + b"\r\n") * 500_000
@@ -78,7 +78,7 @@ def _parameters() -> bytes:
     return HEAD + b"Content-Type: text/plain" + pieces + b"\r\n\r\nwords\r\n"
 
 
-@bomb(GROUP, "base64.eml")
+@bomb(GROUP, "base64.eml", heavy=True)
 def _bad_base64() -> bytes:
     """Thirty megabytes that are nearly base64."""
     body = b"=A=" * (10 * MIB)
@@ -104,7 +104,7 @@ def _attached_bombs() -> bytes:
     return HEAD + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + text + part * 16 + b"--b--\r\n"
 
 
-@bomb(GROUP, "many.mbox")
+@bomb(GROUP, "many.mbox", heavy=True)
 def _many_messages() -> bytes:
     """Fifty thousand messages in a box."""
     return (b"From a@example.org Thu Jan  1 00:00:00 2026\n" + HEAD.replace(b"\r", b"") + b"\nwords\n\n") * 50_000
@@ -116,7 +116,7 @@ def _outlook_circle() -> bytes:
     return ole_circle()
 
 
-@bomb(GROUP, "page.mhtml")
+@bomb(GROUP, "page.mhtml", heavy=True)
 def _saved_page() -> bytes:
     """A saved page whose parts refer to each other, a hundred thousand times."""
     head = HEAD + b'Content-Type: multipart/related; type="text/html"; boundary=b\r\n\r\n'

@@ -105,7 +105,7 @@ def _many_namespaces() -> bytes:
     return office_package("docx", {"word/document.xml": document_xml(body)})
 
 
-@bomb(GROUP, "attributes.html")
+@bomb(GROUP, "attributes.html", heavy=True)
 def _html_attributes() -> bytes:
     """Two hundred thousand attributes of one tag, each different."""
     return b"<html><body><p " + b" ".join(b"a%d=1" % number for number in range(200_000)) + b">words</p></body></html>"

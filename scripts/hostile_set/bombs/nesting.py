@@ -121,7 +121,7 @@ def _markdown_lists() -> bytes:
     return b"".join(b"  " * depth + b"- words\n" for depth in range(3_000))
 
 
-@bomb(GROUP, "brackets.md")
+@bomb(GROUP, "brackets.md", heavy=True)
 def _markdown_brackets() -> bytes:
     """Brackets that may be links until the last byte is read."""
     return b"[" * DEEP + b"\n\n" + b"[a](" * DEEP + b"\n\n" + b"![" * DEEP
@@ -157,13 +157,13 @@ def _markdown_html() -> bytes:
     return b"<div>\n" * 50_000 + b"words\n\n" + b"<a <" * DEEP
 
 
-@bomb(GROUP, "groups.rtf")
+@bomb(GROUP, "groups.rtf", heavy=True)
 def _rtf_groups() -> bytes:
     """A million groups within each other."""
     return b"{\\rtf1 " + b"{\\b " * MILLION + b"words" + b"}" * MILLION + b"}"
 
 
-@bomb(GROUP, "destinations.rtf")
+@bomb(GROUP, "destinations.rtf", heavy=True)
 def _rtf_destinations() -> bytes:
     """Tables within destinations within tables, none of which ends."""
     return b"{\\rtf1 " + b"{\\*\\nesttableprops\\trowd\\itap32767 {\\field{\\*\\fldinst x}{\\fldrslt " * DEEP

@@ -51,7 +51,7 @@ def _stairs() -> bytes:
     return pdf_file(bodies)
 
 
-@bomb(GROUP, "circle.pdf")
+@bomb(GROUP, "circle.pdf", heavy=True)
 def _circle() -> bytes:
     """Nodes that are each other's children."""
     return pdf_file(
@@ -77,7 +77,7 @@ def _false_count() -> bytes:
     return pdf_file(bodies)
 
 
-@bomb(GROUP, "million.pdf")
+@bomb(GROUP, "million.pdf", heavy=True)
 def _missing_pages() -> bytes:
     """A million children of which none is there."""
     return pdf_file([b"<</Type /Pages /Count 1000000 /Kids [%b]>>" % (b"9 0 R " * 1_000_000)])
@@ -99,7 +99,7 @@ def _circular_previous() -> bytes:
     return data.replace(b"/Prev 0000000000", b"/Prev %010d" % at)
 
 
-@bomb(GROUP, "chain.pdf")
+@bomb(GROUP, "chain.pdf", heavy=True)
 def _long_history() -> bytes:
     """A hundred thousand updates, each a table of its own."""
     data = bytearray(pdf_file(page_of(WORDS)))
@@ -152,7 +152,7 @@ def _long_outline() -> bytes:
     return pdf_file([*page_of(WORDS), outline, *entries], b"/Outlines 5 0 R")
 
 
-@bomb(GROUP, "fields.pdf")
+@bomb(GROUP, "fields.pdf", heavy=True)
 def _circular_fields() -> bytes:
     """Fields of a form that are each other's children."""
     form = b"<</Fields [6 0 R 6 0 R]>>"

@@ -154,14 +154,14 @@ def _dct_picture() -> bytes:
     return _with_picture(b"/Width 65535 /Height 65535 /ColorSpace /DeviceRGB /BitsPerComponent 8 /Filter /DCTDecode", header)
 
 
-@bomb(GROUP, "masks.pdf")
+@bomb(GROUP, "masks.pdf", heavy=True)
 def _masks_of_masks() -> bytes:
     """A picture that is its own mask."""
     entries = b"/Width 2000 /Height 2000 /ColorSpace /DeviceGray /BitsPerComponent 8 /SMask 5 0 R /Filter /FlateDecode"
     return _with_picture(entries, zeros(4 * MIB, 15))
 
 
-@bomb(GROUP, "pictures.pdf")
+@bomb(GROUP, "pictures.pdf", heavy=True)
 def _many_pictures() -> bytes:
     """The same picture of a megapixel a hundred thousand times on a page."""
     bodies = page_of(zlib.compress(b"q 612 0 0 792 0 0 cm /X Do Q\n" * 100_000, 9), PICTURE, b"/Filter /FlateDecode")
@@ -180,7 +180,7 @@ def _with_font(font: bytes, *more: bytes, content: bytes = WORDS) -> bytes:
     return pdf_file([*page_of(content, b"/Resources <</Font <</F 5 0 R>>>>"), font, *more])
 
 
-@bomb(GROUP, "tounicode.pdf")
+@bomb(GROUP, "tounicode.pdf", heavy=True)
 def _unicode_ranges() -> bytes:
     """A map of characters with ranges of all numbers, and targets of many letters."""
     ranges = b"".join(b"<%04X> <FFFF> <%b>\n" % (number % 65_536, b"0041" * 50) for number in range(50_000))
@@ -227,7 +227,7 @@ def _million_letters() -> bytes:
     return pdf_file(page_of(content, stream=b"/Filter /FlateDecode"))
 
 
-@bomb(GROUP, "columns-of-words.pdf")
+@bomb(GROUP, "columns-of-words.pdf", heavy=True)
 def _scattered_letters() -> bytes:
     """A hundred thousand words at places that make no lines: a search for columns has to weigh them all."""
     places = b"".join(b"1 0 0 1 %d %d Tm (w) Tj " % (number * 7_919 % 600, number * 104_729 % 780) for number in range(100_000))

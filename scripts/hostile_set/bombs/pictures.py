@@ -50,7 +50,7 @@ def _png_zeros() -> bytes:
     return png(SIDE, SIDE, zeros(10_000 * MIB, 15))
 
 
-@bomb(GROUP, "allowed.png")
+@bomb(GROUP, "allowed.png", heavy=True)
 def _png_within_limits() -> bytes:
     """Ninety megapixels of nothing: within what is taken, and all to be looked at."""
     return png(9_486, 9_486, zlib.compress(bytes(9_487 * 9_486), 9))
@@ -106,7 +106,7 @@ def _tiff_circle() -> bytes:
     return tiff(_grey(8, 8), bytes(64), next_directory=8)
 
 
-@bomb(GROUP, "pages.tiff")
+@bomb(GROUP, "pages.tiff", heavy=True)
 def _tiff_pages() -> bytes:
     """A hundred thousand pages of a pixel."""
     out = bytearray(b"II*\0" + struct.pack("<L", 8))

@@ -29,7 +29,7 @@ def _column(number: int) -> str:
     return name
 
 
-@bomb(GROUP, "columns.xlsx")
+@bomb(GROUP, "columns.xlsx", heavy=True)
 def _xlsx_columns() -> bytes:
     """A row of a million columns, as no program writes."""
     return _sheet(f'<row r="1">{"".join(_cell(f"{_column(number)}1") for number in range(1, MILLION + 1))}</row>')
@@ -229,7 +229,7 @@ def _rtf_binary() -> bytes:
     return b"{\\rtf1 \\bin2147483647 words\\bin-1 " + b"\\u-99999 ?\\uc2147483647 \\u65536?" * 200_000 + b"}"
 
 
-@bomb(GROUP, "cells.rtf")
+@bomb(GROUP, "cells.rtf", heavy=True)
 def _rtf_cells() -> bytes:
     """A row of five million cells."""
     return b"{\\rtf1 \\trowd" + b"\\cellx1" * 100_000 + b"\\cell" * 5_000_000 + b"\\row}"
@@ -241,7 +241,7 @@ def _json_numbers() -> bytes:
     return b'{"a":[' + b"1," * 40_000_000 + b"1]}"
 
 
-@bomb(GROUP, "records.json")
+@bomb(GROUP, "records.json", heavy=True)
 def _json_records() -> bytes:
     """A million empty records."""
     return b'[{"a":1}' + b",{}" * MILLION + b"]"

@@ -44,6 +44,7 @@ def test_every_truncation_of_a_header_is_told(kind: str) -> None:
         jpeg_claiming(0, 5),
         b"\xff\xd8\xff\xda\x00\x08",
         b"\xff\xd8\xff\xd9",
+        b"\xff\xd8" + b"\xff" * 65_540 + jpeg_claiming(5, 5)[3:],
         b"\xff\xd8\xff\xe0\x00\x01",
         b"\xff\xd8\x00\x00\x00",
         b"\xff\xd8" + b"\xff\xe1\x00\x02" * 10_001,
