@@ -16,6 +16,7 @@ from ingest.v1 import document_pb2
 from ingest_client import Client, Input, JobSpec, JobState, dedup, extract, filter_chunks, split
 from tests.acceptance.server.conftest import StartServer
 from tests.acceptance.server.server_process import ROOT, environment
+from tests.unit.handlers.documents.pdf_structure_files import everything
 from tests.unit.handlers.documents.pictures import needs_tesseract, page, saved
 
 
@@ -83,6 +84,20 @@ async def test_encrypted_and_malformed_fail_alone(client: Client, documents: Pat
     assert {result.state for result in results[3:6]} == {JobState.FAILED}
     for job_id in batch.job_ids:
         assert (await client.get(job_id)).attempt == 1, "a damaged document stays damaged: it must not be tried again"
+
+
+@pytest.mark.parametrize("rotation", [0, 90])
+async def test_what_stands_beside_the_text_is_the_same_in_parts(client: Client, rotation: int) -> None:
+    data = everything(rotation)
+    wanted: dict[str, Any] = {"images": True, "page_images_dpi": 72, "links": True, "outline": True}
+    batch = await client.submit([JobSpec(data, extract(**wanted)), JobSpec(data, extract(**wanted, pages_per_part=1))])
+    whole, parts = [await result.raise_for_state().document() for result in await client.wait(batch)]
+    assert whole == parts
+    assert [(item.title, item.page) for item in whole.outline] == [("One", 1), ("Äfter 2", 2), ("Away", 0)]
+    assert [image.page for image in whole.page_images] == [1, 2]
+    assert {link.page for link in whole.links} == {field.page for field in whole.form_fields} == {1, 2}
+    assert [element.image.media_type for element in whole.elements if element.HasField("image")] == ["image/jpeg", "image/png"]
+    assert not whole.issues
 
 
 @needs_tesseract
