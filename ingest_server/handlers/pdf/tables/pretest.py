@@ -17,7 +17,7 @@ from ingest_server.handlers.pdf.library import Pointer, count_objects
 from ingest_server.handlers.pdf.page_text import PageText
 from ingest_server.handlers.pdf.tables.prose import TERMS_PART, is_sentence
 from ingest_server.handlers.pdf.tables.rulings import FORM, PATH, object_types
-from ingest_server.handlers.pdf.tables.words import GAP_SIZES
+from ingest_server.handlers.pdf.tables.words import GAP_SIZES, is_justified
 
 Gap: TypeAlias = tuple[float, float, int, bool]
 """(where it begins, where it ends, place of its space in the line's text, whether it is one of spaces of fixed width)"""
@@ -65,6 +65,8 @@ def has_drawings(page: Pointer) -> bool:
     types = object_types(page, places)
     if FORM in types:
         return True
+    if PATH not in types:
+        return False
     found = [place for place, kind in zip(places, types, strict=True) if kind == PATH]
     return any(
         object_types(page, range(max(place - NEIGHBOURS, 0), min(place + NEIGHBOURS + 1, count))).count(PATH) >= PATHS_TOGETHER
@@ -117,7 +119,10 @@ def _sparse_pairs(page: PageText) -> list[int]:
     """Sparse lines with spaces, of which the one before or behind is near in the order of lines."""
     begins, ends, sizes = page.extents()
     texts = page.texts
-    widths = list(map(abs, map(sub, ends, begins)))
+    widths = list(map(sub, ends, begins))
+    if min(widths) < 0:
+        # A page that is turned, or text from right to left.
+        widths = list(map(abs, widths))
     lengths = list(map(len, texts))
     usual = sum(widths) / (sum(map(mul, sizes, lengths)) or 1.0)
     least = min(max(SHORT_FACTOR * usual, SHORT_SIZES), SPARSE_SIZES)
@@ -148,10 +153,17 @@ def _gaps(page: PageText, index: int) -> list[Gap]:
     least = GAP_SIZES * page.size(index)
     # On pages that are turned, text may run against the axis.
     lows, highs = list(map(min, begins, ends)), list(map(max, begins, ends))
+    between = [
+        (high, low_behind) if high <= low_behind else (high_behind, low)
+        for low, high, low_behind, high_behind in zip(lows[::2], highs[::2], lows[1::2], highs[1::2], strict=True)
+    ]
+    if is_justified([right - left for left, right in between], page.size(index), text.replace(" ", "")):
+        return []
     return [
         (left, right, place, _is_typed(high - low, high_behind - low_behind, right - left))
-        for place, low, high, low_behind, high_behind in zip(spaces, lows[::2], highs[::2], lows[1::2], highs[1::2], strict=True)
-        for left, right in ((high, low_behind) if high <= low_behind else (high_behind, low),)
+        for (left, right), place, low, high, low_behind, high_behind in zip(
+            between, spaces, lows[::2], highs[::2], lows[1::2], highs[1::2], strict=True
+        )
         if right - left >= least
     ]
 

@@ -135,7 +135,7 @@ def _table(rows: Sequence[Row], across: Sequence[Ruling], page_text: str) -> Tab
     if not rulings and _is_single_spaced(rows) and is_typewritten(pieces):
         return None
     starts = row_starts(rows, places, rulings)
-    if len(starts) < (2 if len(columns) > 3 or rulings else 3):
+    if len(starts) < (2 if rulings else 3):
         return None
     return _made(rows, starts, places, spans, rulings, page_text)
 
@@ -175,7 +175,7 @@ def _placed(rows: Sequence[Row], edges: Sequence[float]) -> tuple[list[list[list
 def _is_sound(rows: Sequence[Row], columns: Sequence[Sequence[Piece]], filled: Sequence[Sequence[bool]], ruled: bool) -> bool:
     """Whether a block has the signs of a table and not those of something else."""
     lines = len(rows)
-    if lines < (2 if len(columns) > 3 or ruled else 3) or any(len(column) < 2 for column in columns):
+    if lines < (2 if ruled else 3) or any(len(column) < 2 for column in columns):
         return False
     if sum(map(sum, filled)) < FILLED_MIN * lines * len(columns) and not ruled:
         # Many lines of few cells: counted by the rows that have text in the first column.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
@@ -14,6 +15,10 @@ GAP_SIZES = 0.8
 between the columns of a table."""
 BESIDE_SIZES = 0.7
 """Words of one line have their middles at most so many font sizes apart; raised and lowered ones 0.4."""
+JUSTIFIED_SIZES_MAX = 1.6
+"""Spaces of justified text are hardly wider, in font sizes, even in narrow columns."""
+EQUAL_SIZES = 0.08
+"""By how many font sizes they may differ within a line."""
 WORDS_MAX = 200
 """Of a line. One with more is not taken apart."""
 
@@ -118,7 +123,12 @@ def pieces_of(words: Iterable[Word], least_sizes: float = GAP_SIZES) -> list[Pie
     groups: list[list[Word]] = []
     for line in lines:
         reached = -inf
-        for word in sorted(line):
+        line.sort()
+        room = [behind.left - word.right for word, behind in pairwise(line)]
+        if is_justified(room, line[0].size, "".join([word.text for word in line])):
+            groups.append(line)
+            continue
+        for word in line:
             if word.left - reached < least_sizes * word.size:
                 groups[-1].append(word)
                 reached = max(reached, word.right)
@@ -126,6 +136,19 @@ def pieces_of(words: Iterable[Word], least_sizes: float = GAP_SIZES) -> list[Pie
                 groups.append([word])
                 reached = word.right
     return [piece(group) for group in groups]
+
+
+def is_justified(room: Sequence[float], size: float, text: str) -> bool:
+    """Whether a line is text that was spaced out to fill its column: all its spaces are as wide, and most of it is letters.
+
+    Args:
+        room: the widths of its spaces.
+        size: its font size.
+        text: its characters.
+    """
+    if len(room) < 2 or max(room) > JUSTIFIED_SIZES_MAX * size or max(room) - min(room) > EQUAL_SIZES * size:
+        return False
+    return 10 * sum(map(str.isalpha, text)) > 8 * len(text)
 
 
 def piece(words: Sequence[Word]) -> Piece:
