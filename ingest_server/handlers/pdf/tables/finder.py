@@ -6,6 +6,7 @@ In their place stands one line, the table's, so that the order in which a page i
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 from ingest_server.handlers.elements import Box
@@ -24,6 +25,8 @@ LINES_MAX = 1_500
 """Lines of a page that is searched for tables: no page for reading has more than 400."""
 WORDS_MAX = 20_000
 """Words looked at."""
+LINES_BETWEEN_MAX = 40
+"""Lines between lines in columns that are looked at too: those of cells with several lines, drawn one by one."""
 LINES_AROUND = 4
 """Lines before and behind lines in columns that are looked at first; all of the page if a table goes further."""
 TABLE_MARK = "\x00"
@@ -61,6 +64,9 @@ def tables_of(page_address: int, page: Pointer, text: PageText) -> Found | None:
     lines = text.lines()
     search = _Search(text, lines, found, free)
     wanted = {at for index in near for at in range(index - LINES_AROUND, index + LINES_AROUND + 1) if 0 <= at < count}
+    for before, behind in pairwise(near):
+        if behind - before <= LINES_BETWEEN_MAX:
+            wanted.update(range(before, behind))
     wanted.update(index for index, line in enumerate(lines) for box in open_boxes if _overlap(line, box))
     tables = search.tables(wanted)
     if any(at not in wanted for table in tables[search.ruled :] for word in table.words for at in (word.line - 1, word.line + 1)):
