@@ -108,11 +108,12 @@ def _are_typed(page: PageText, found: dict[int, list[Gap]]) -> bool:
 
 
 def _are_terms(texts: list[str], found: dict[int, list[Gap]]) -> bool:
-    """Whether lines are terms and what they mean: one gap in each, and sentences behind most of them."""
+    """Whether lines are terms and what they mean: one gap in each, and sentences behind most of them, or the same behind all, as
+    behind the names of functions in a manual."""
     if any(len(gaps) > 1 for gaps in found.values()):
         return False
     tails = [texts[index][gaps[0][2] + 1 :] for index, gaps in found.items()]
-    return sum(map(is_sentence, tails)) >= TERMS_PART * len(tails)
+    return len(set(tails)) == 1 or sum(map(is_sentence, tails)) >= TERMS_PART * len(tails)
 
 
 def _sparse_pairs(page: PageText) -> list[int]:
