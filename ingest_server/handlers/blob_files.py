@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import IO
 
 COPY_BYTES = 1_024 * 1_024
+CONFIRMED_FOLDERS_MAX = 100_000
+"""A hundred bytes each; all that blobs can have are 65,792. Beyond, they are forgotten and synced again."""
 
 
 class BlobFiles:
@@ -27,11 +29,14 @@ class BlobFiles:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._temporary = directory / "tmp"
+        self._confirmed: set[Path] = set()
 
     def put_bytes(self, data: bytes) -> bytes:
         """See `BlobAccess.put_bytes`."""
         digest = hashlib.sha256(data).digest()
-        if not self.renew(digest):
+        if self.renew(digest):
+            self.confirm(self.path_of(digest))
+        else:
             with self._new_file() as file:
                 file.write(data)
                 self._publish(file, digest)
@@ -47,7 +52,9 @@ class BlobFiles:
                 file.write(piece)
                 size_bytes += len(piece)
             digest = hasher.digest()
-            if not self.renew(digest):
+            if self.renew(digest):
+                self.confirm(self.path_of(digest))
+            else:
                 self._publish(file, digest)
         return digest, size_bytes
 
@@ -82,14 +89,25 @@ class BlobFiles:
         """Make a file that lies on the same file system the blob of that digest: fsync, rename, fsync of the directories."""
         os.fsync(descriptor)
         target = self.path_of(digest)
-        made = not target.parent.exists()
         target.parent.mkdir(parents=True, exist_ok=True)
         os.chmod(written, 0o444)
         os.replace(written, target)
-        sync_directory(target.parent)
-        if made:
-            sync_directory(target.parent.parent)
-            sync_directory(self._directory)
+        self.confirm(target)
+
+    def confirm(self, path: Path) -> None:
+        """Bring the name of a file in `directory` to the disk, and those of the folders it lies in.
+
+        Also for a name that was found there: whoever made it, or its folder, may have been killed before the sync, or be about to
+        do it. A folder is never removed, so each is looked after once.
+        """
+        folder = path.parent
+        sync_directory(folder)
+        if len(self._confirmed) >= CONFIRMED_FOLDERS_MAX:
+            self._confirmed.clear()
+        while folder not in self._confirmed and folder != self._directory.parent:
+            sync_directory(folder.parent)
+            self._confirmed.add(folder)
+            folder = folder.parent
 
 
 def sync_directory(directory: Path) -> None:

@@ -13,9 +13,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import apsw
 
+MEMORY = Path("/dev/shm")
+"""A tmpfs on Linux: what is simulated need not wait for a disk."""
 SECTOR_BYTES = 512
 TORN_SHARE = 0.05
 """Of the sectors in doubt. Disks promise whole sectors, and mostly keep it."""

@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from scripts.faults.disk import MEMORY
 from scripts.faults.scenario import Outcome, Round
 from scripts.faults.store_history import suffer
 
@@ -15,7 +16,6 @@ CUTS_PER_HISTORY = 5
 """A store grows old enough for its log to turn several times, and a fault is still found near its cause."""
 CUTS, CUTS_SHORT = 1_000, 60
 FAULTS_MAX = 5
-_MEMORY = Path("/dev/shm")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def play(this: Round, name: str, *, errors: bool) -> Outcome:
     while cuts < wanted and len(faults) < FAULTS_MAX:
         seed = this.seed if histories == 0 else seeds.getrandbits(32)
         histories += 1
-        folder = _MEMORY if _MEMORY.is_dir() else this.folder
+        folder = MEMORY if MEMORY.is_dir() else this.folder
         with tempfile.TemporaryDirectory(dir=folder, prefix="ingest-disk-") as place:
             history, broken = suffer(seed, Path(place), min(CUTS_PER_HISTORY, wanted - cuts), errors=errors)
         if broken:

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from ingest_server.domain.errors import Code, Conflict, Exhausted, IngestError, NotFound, Reason, Unavailable
-from ingest_server.handlers.blob_files import BlobFiles, sync_directory
+from ingest_server.handlers.blob_files import BlobFiles
 from ingest_server.store.blobs.interface import BlobInfo, BlobStore, BlobUpload, InUse
 
 _T = TypeVar("_T")
@@ -31,6 +31,7 @@ REHASH_BYTES = 1 << 20
 BUSY_RETRY_SECONDS = 1.0
 FULL_RETRY_SECONDS = 10.0
 """A full disk is emptied by people or by retention: in seconds at best."""
+_ASIDE = "removed-"
 
 
 class FileBlobStore(BlobStore):
@@ -52,6 +53,7 @@ class FileBlobStore(BlobStore):
         self._sweeping: Iterator[Path] | None = None
         for folder in (self._claims, self._uploads, directory / "tmp"):
             folder.mkdir(parents=True, exist_ok=True)
+        self._put_back()
 
     def close(self) -> None:
         """Wait for the file operations under way. Nothing may be called afterwards."""
@@ -81,7 +83,7 @@ class FileBlobStore(BlobStore):
 
         def work() -> None:
             self._claim(tenant, digest)
-            sync_directory(self._claim_path(tenant, digest).parent)
+            self._files.confirm(self._claim_path(tenant, digest))
 
         await self.run(work)
 
@@ -195,16 +197,24 @@ class FileBlobStore(BlobStore):
         """Remove a blob that nothing refers to, unless it was wanted meanwhile: it is taken aside first, so whoever wants it now
         either has renewed its time before, which is seen, or does not find it."""
         path = self._files.path_of(digest)
-        aside = self._directory / "tmp" / f"removed-{digest.hex()}"
+        aside = self._directory / "tmp" / f"{_ASIDE}{digest.hex()}"
         try:
             path.rename(aside)
         except FileNotFoundError:
             return False
         if aside.stat().st_mtime_ns // 1_000 >= before_us:
             aside.rename(path)
+            self._files.confirm(path)
             return False
         aside.unlink()
         return True
+
+    def _put_back(self) -> None:
+        """What a server before had taken aside when it was killed may have been wanted: a later sweep judges it anew."""
+        for aside in (self._directory / "tmp").glob(f"{_ASIDE}*"):
+            path = self._files.path_of(bytes.fromhex(aside.name.removeprefix(_ASIDE)))
+            aside.rename(path)
+            self._files.confirm(path)
 
 
 class _FileUpload(BlobUpload):
