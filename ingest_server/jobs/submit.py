@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -65,6 +66,7 @@ class SubmitJobs:
         self._submit_rate = submit_rate
         self._clock = clock
         self._limits = limits
+        self._accepting: set[asyncio.Future[SubmitAnswer]] = set()
 
     async def __call__(self, caller: Caller, command: SubmitCommand) -> SubmitAnswer:
         """Accept the jobs of a command; what was accepted is on disk when this returns.
@@ -81,8 +83,21 @@ class SubmitJobs:
             Exhausted: OVERLOADED (too many live jobs, too much waiting for the disk), QUOTA_EXCEEDED, STORAGE_FULL.
             Conflict: REQUEST_ID_REUSED.
         """
+        self._check_room(len(command.jobs))
+        # A caller that goes away must not stop what is on its way to the disk: jobs leased there have to be started, or they are
+        # RUNNING without a worker until their lease ends; and those that were accepted have to be counted.
+        accepting = asyncio.ensure_future(self._accept(caller, command))
+        self._accepting.add(accepting)
+        accepting.add_done_callback(self._accepted)
+        return await asyncio.shield(accepting)
+
+    def _accepted(self, accepting: asyncio.Future[SubmitAnswer]) -> None:
+        self._accepting.discard(accepting)
+        if not accepting.cancelled():
+            accepting.exception()  # its caller, if there is one still, raises it
+
+    async def _accept(self, caller: Caller, command: SubmitCommand) -> SubmitAnswer:
         count = len(command.jobs)
-        self._check_room(count)
         self._admission.take(caller.tenant, count)
         created = 0
         try:
