@@ -34,13 +34,14 @@ class WatchBatch:
 
     Attributes:
         events: in order; empty in a heartbeat.
-        position: everything up to it was told. 0: the snapshot is not complete; who resumes here gets it anew.
+        position: everything up to it was told; 0 before the first change of all. None: the snapshot is not complete; who resumes
+            here gets it anew.
         snapshot_done: the snapshot is complete with this batch.
         close: why the server ends the stream after this batch: "draining", "age" or "".
     """
 
     events: Sequence[WatchEvent]
-    position: int
+    position: int | None
     snapshot_done: bool = False
     close: str = ""
 
@@ -96,7 +97,7 @@ class WatchJobs:
                 f"{self._limits.streams_max} watches are open, and more are not allowed; end some or come back",
                 retry_after_seconds=BUSY_RETRY_SECONDS,
             )
-        if position:
+        if position is not None:
             await self._check_position(position)
         resolved = await ResolvedSelection.resolve(
             self._store, self._hub, self._names, selection, caller.tenant, self._clock.now_us()
@@ -104,11 +105,11 @@ class WatchJobs:
         watcher = resolved.watch(terminal_only=terminal_only)
         stream = _Stream(self._store, self._hub, self._clock, resolved, watcher, with_output, self._limits.age_seconds_max)
         try:
-            if position:
+            if position is not None:
                 async for batch in stream.replay(position):
                     yield batch
             else:
-                async for batch in stream.snapshot(0):
+                async for batch in stream.snapshot():
                     yield batch
             async for batch in stream.live(heartbeat_seconds, stop_when_done=stop_when_done):
                 yield batch
@@ -153,9 +154,10 @@ class _Stream:
 
     # ---- what was before
 
-    async def snapshot(self, since: int) -> AsyncGenerator[WatchBatch, None]:
-        """Tell the present state of the jobs whose revision is above `since`. The watcher has gathered since before."""
-        begun_at = self._hub.position if since else self._watcher.start
+    async def snapshot(self, since: int | None = None) -> AsyncGenerator[WatchBatch, None]:
+        """Tell the present state of the jobs whose revision is above `since`; None: of all, at the beginning of the stream. The
+        watcher has gathered since before."""
+        begun_at = self._watcher.start if since is None else self._hub.position
         query = self._resolved.query
         if self._watcher.terminal_only:
             query = replace(query, states=frozenset(TERMINAL_STATES))
@@ -170,7 +172,7 @@ class _Stream:
                 now_us=self._clock.now_us(),
             )
             # What an earlier snapshot of this stream has shown is not shown twice.
-            fresh = [row for row in page.rows if row.revision > max(since, shown.get(row.job_id, 0))]
+            fresh = [row for row in page.rows if row.revision > max(since or 0, shown.get(row.job_id, 0))]
             events = [self._of_row(row) for row in fresh if self._wants(row.state)]
             self._resolved.remember_batches(page.rows)
             shown.update((row.job_id, row.revision) for row in page.rows if row.revision > begun_at)
@@ -180,7 +182,7 @@ class _Stream:
                 yield WatchBatch(events, since)
             from_seq = page.next_seq
         self._told = begun_at
-        yield WatchBatch(events, begun_at, snapshot_done=not since)
+        yield WatchBatch(events, begun_at, snapshot_done=since is None)
 
     async def replay(self, position: int) -> AsyncGenerator[WatchBatch, None]:
         """Tell what the log has between a token and the moment the watcher began to gather."""

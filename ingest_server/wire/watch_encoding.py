@@ -118,7 +118,7 @@ class MessageWriter:
     Args:
         encoder: shared by all streams.
         digest: of the selection, for the tokens.
-        position: the stream resumes after this; None or 0: it begins with a snapshot.
+        position: the stream resumes after this; None: it begins with a snapshot.
         with_output: add outputs to the events.
         bytes_max: aimed-at size of a message; an event that is larger goes alone.
         events_max: events in one message.
@@ -138,7 +138,7 @@ class MessageWriter:
     ) -> None:
         self._encoder = encoder
         self._digest = digest
-        self._position = position or 0
+        self._position = position
         self._with_output = with_output
         self._bytes_max = max(bytes_max - MESSAGE_MARGIN_BYTES, 1)
         self._events_max = events_max
@@ -158,7 +158,7 @@ class MessageWriter:
 
     def _move_over(self, events: Sequence[WatchEvent]) -> None:
         """Take over the position of the last change among events that are sent. Progress and snapshots have none of their own."""
-        if not self._position:
+        if self._position is None:
             return
         for event in reversed(events):
             if event.snapshot:
@@ -168,7 +168,7 @@ class MessageWriter:
                 return
 
     def _token_field(self) -> bytes:
-        if not self._position:
+        if self._position is None:
             token = encode_token(TokenKind.RESTART, self._digest)
         else:
             token = encode_token(TokenKind.RESUME, self._digest, self._position)

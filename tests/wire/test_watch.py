@@ -76,7 +76,7 @@ async def test_outputs_are_sent_only_where_asked_for_and_each_encoding_is_made_o
 
 async def test_a_token_of_the_snapshot_begins_it_anew_and_a_later_one_resumes(running: Running) -> None:
     running.fake.batches = [
-        WatchBatch([watch_event(5, snapshot=True)], 0),
+        WatchBatch([watch_event(5, snapshot=True)], None),
         WatchBatch([watch_event(6, job=2, snapshot=True)], 40, snapshot_done=True),
         WatchBatch([], 41),
     ]
@@ -86,6 +86,12 @@ async def test_a_token_of_the_snapshot_begins_it_anew_and_a_later_one_resumes(ru
     assert await resumed_at(running, within.resume_token) is None
     assert await resumed_at(running, done.resume_token) == 40
     assert await resumed_at(running, heartbeat.resume_token) == 41
+
+
+async def test_a_token_from_before_the_first_change_of_all_is_one_to_resume_from(running: Running) -> None:
+    running.fake.batches = [WatchBatch([], 0, snapshot_done=True)]
+    (empty,) = await watch(running)
+    assert await resumed_at(running, empty.resume_token) == 0
 
 
 async def test_a_batch_too_large_is_split_and_each_part_can_be_resumed(running: Running) -> None:

@@ -165,6 +165,19 @@ async def test_a_token_continues_without_gap_or_double_at_every_point() -> None:
             await asyncio.gather(reader.ended, return_exceptions=True)
 
 
+async def test_a_token_of_an_empty_server_continues_with_the_first_change_of_all() -> None:
+    async with watching() as (rig, watches):
+        before = watches.open(JobQuery(""))
+        await rig.settle_down()
+        assert [(batch.snapshot_done, batch.position) for batch in before.batches] == [(True, 0)]
+        (job_id,) = await rig.submit()
+        await finish_all(rig)
+        reader = watches.open(JobQuery(""), position=0)
+        await rig.settle_down()
+        assert reader.states(job_id) == [JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED]
+        assert not any(event.snapshot for event in reader.events())
+
+
 async def test_a_replayed_end_carries_its_output_and_failure() -> None:
     async with watching() as (rig, watches):
         good, bad = await rig.submit(2, batch_id=BATCH)
