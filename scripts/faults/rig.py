@@ -20,6 +20,8 @@ FAULT_HANDLERS = Path(__file__).with_name("handlers.py")
 PATIENT = RetryLimits(attempts_max=2_000, backoff_seconds=0.02, backoff_seconds_max=0.1)
 """Rides out about 100 s of a server that is away, and is back soon after it is."""
 QUICK_WATCH = WatchSettings(heartbeat_seconds=1.0, retry=PATIENT)
+LOOK_SECONDS = 0.01
+"""Between two looks at something that nobody tells of."""
 
 Play = Callable[[Round, Ledger], Awaitable[None]]
 
@@ -98,3 +100,9 @@ async def started(server: ServerProcess) -> float:
     begin = time.perf_counter()
     await asyncio.to_thread(server.start)
     return time.perf_counter() - begin
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so that nobody tells of: a count that grows elsewhere."""
+    while not condition():  # noqa: ASYNC110, there is no event to wait for
+        await asyncio.sleep(LOOK_SECONDS)

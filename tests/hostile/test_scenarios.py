@@ -11,7 +11,15 @@ from scripts.faults import registry
 from scripts.faults.report import bar
 from scripts.faults.scenario import Round
 
-NAMES = ("server-killed", "worker-killed", "poison-job", "one-id")
+NAMES = (
+    "answers-dropped",
+    "one-id",
+    "poison-job",
+    "rolling-restart",
+    "server-killed",
+    "watch-cut",
+    "worker-killed",
+)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A TCP proxy that breaks streams of server-sent events in the middle: after so many bytes, wherever that is, without a word."""
+"""A TCP proxy that breaks connections in the middle: after so many bytes, wherever that is, without a word."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ class CuttingProxy:
     """Passes bytes on both ways.
 
     Args:
-        host, port: where to.
+        host, port: where to; with port 0 the host is the path of a Unix socket.
         seed: of the lengths after which streams are cut.
         cut_bytes: shortest and longest such length; short ones are as likely as long ones in each order of magnitude.
+        marker: what begins a stream that is to be cut: by default one of server-sent events; b"" is every connection.
     """
 
-    def __init__(self, host: str, port: int, *, seed: int, cut_bytes: tuple[int, int]) -> None:
+    def __init__(
+        self, host: str, port: int, *, seed: int, cut_bytes: tuple[int, int], marker: bytes = b"text/event-stream"
+    ) -> None:
         self._to = (host, port)
+        self._marker = marker
         self._chance = random.Random(seed)
         self._cut_bytes = cut_bytes
         self._tasks: set[asyncio.Task[None]] = set()
@@ -46,7 +50,12 @@ class CuttingProxy:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(*self._to)
+        host, port = self._to
+        try:
+            far_reader, far_writer = await (asyncio.open_connection(host, port) if port else asyncio.open_unix_connection(host))
+        except OSError:  # the server restarts
+            writer.transport.abort()
+            return
         up = asyncio.create_task(self._pass(reader, far_writer))
         down = asyncio.create_task(self._pass_and_cut(far_reader, writer))
         try:
@@ -66,7 +75,7 @@ class CuttingProxy:
     async def _pass_and_cut(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         left: int | None = None
         while data := await reader.read(65_536):
-            if left is None and b"text/event-stream" in data:
+            if left is None and self._marker in data:
                 left = round(math.exp(self._chance.uniform(*map(math.log, self._cut_bytes))))
             if left is not None:
                 left -= len(data)
