@@ -130,6 +130,11 @@ class Engine(ABC):
         """Run these. More than `capacity` are taken too, and wait inside."""
 
     @abstractmethod
+    def holds(self, seq: int, lease: int) -> bool:
+        """Whether an attempt waits or runs here, or its outcome is still to be reported. What `start` was given and this denies
+        is lost without a word: the scheduler hands it back."""
+
+    @abstractmethod
     def cancel(self, seq: int, lease: int) -> None:
         """Ask an attempt to stop: the flag at once, an interrupt after the grace time, then an end by force. Its outcome is
         CANCELLED, unless it ended by itself before. Unknown attempts are ignored."""

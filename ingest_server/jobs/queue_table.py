@@ -12,16 +12,21 @@ class QueueTable:
     def __init__(self, store: JobStore) -> None:
         self._store = store
         self._names: frozenset[str] | None = None
+        self._changes = 0
         store.subscribe(self.on_changes)
 
     def on_changes(self, changes: Changes) -> None:
         """Listener of the store."""
         if changes.queue_config:
             self._names = None
+            self._changes += 1
 
     async def names(self) -> frozenset[str]:
         """Names of all queues."""
         names = self._names
         if names is None:
-            names = self._names = frozenset(row.name for row in await self._store.queues())
+            seen = self._changes
+            names = frozenset(row.name for row in await self._store.queues())
+            if seen == self._changes:  # else a change came while it was read, which it may not show
+                self._names = names
         return names

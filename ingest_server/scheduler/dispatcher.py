@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ingest_server.domain.clock import Clock
 from ingest_server.domain.errors import IngestError
@@ -36,6 +36,7 @@ class Dispatcher:
     """The loop that keeps workers busy. It takes only what the engine can start now; one lease call is under way at a time.
 
     It also grants the short cut of `jobs.ports.Starter`: while nothing waits, jobs are leased by the submit that brings them.
+    `give_up` is told of attempts that have lost their lease, as that of `LeaseKeeper`.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Dispatcher:
         statistics: SchedulerStatistics,
         read_spec: SpecReader,
         clock: Clock,
+        give_up: Callable[[int, InFlight], None],
     ) -> None:
         self._store = store
         self._engine = engine
@@ -59,10 +61,12 @@ class Dispatcher:
         self._statistics = statistics
         self._read_spec = read_spec
         self._clock = clock
+        self._give_up = give_up
         self._promised = 0
         self._stopped = False
         self._config_changed = True
         self._groups_stale = True
+        self._heard: dict[int, int] | None = None
         self._wake = asyncio.Event()
 
     # ---- what it hears
@@ -72,6 +76,8 @@ class Dispatcher:
         for number, key in changes.groups.items():
             self._fair.add_group(number, *key)
         for group, delta in changes.ready.items():
+            if self._heard is not None and delta > 0:
+                self._heard[group] = self._heard.get(group, 0) + delta
             if self._fair.leaf(group) is None:
                 self._groups_stale = True  # forgotten while it was idle: read it again
             else:
@@ -150,7 +156,8 @@ class Dispatcher:
         for seq, job_id, group, spec, payload, attempt, crash_count, deadline_us, _ in jobs:
             attempts[seq] = InFlight(lease, group, job_id, attempt, crash_count, spec)
             rows.append((seq, lease, job_id, attempt, spec, payload, read_spec(spec).timeout_us, deadline_us, crash_count))
-        self._inflight.add_lease(lease, attempts)
+        for seq, displaced in self._inflight.add_lease(lease, attempts).items():
+            self._give_up(seq, displaced)
         self._engine.start(rows)
 
     def _give_back(self, wanted: Sequence[tuple[int, int]], jobs: Sequence[LeasedJob]) -> None:
@@ -169,13 +176,28 @@ class Dispatcher:
         """Read again what is known to have changed."""
         if self._config_changed:
             self._config_changed = False
-            self._limits.configure(await self._store.queues(), self._fair)
+            try:
+                queues = await self._store.queues()
+            except BaseException:
+                self._config_changed = True
+                raise
+            self._limits.configure(queues, self._fair)
         if self._groups_stale:
             self._groups_stale = False
-            for number, (key, ready) in (await self._store.groups()).items():
+            # A change may be told between the moment of the answer and its arrival here. What came is added once more: too many
+            # ready jobs are found out by the next lease, too few would wait until their group stirs again.
+            heard = self._heard = {}
+            try:
+                groups = await self._store.groups()
+            except BaseException:
+                self._groups_stale = True
+                raise
+            finally:
+                self._heard = None
+            for number, (key, ready) in groups.items():
                 self._fair.add_group(number, *key)
                 leaf = self._fair.leaf(number)
-                self._fair.add_ready(number, ready - (leaf.ready if leaf else 0))
+                self._fair.add_ready(number, ready + heard.get(number, 0) - (leaf.ready if leaf else 0))
         self._fair.forget_idle(IDLE_GROUPS_MAX)
 
     # ---- the short cut (jobs.ports.Starter)

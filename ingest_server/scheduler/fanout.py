@@ -131,6 +131,27 @@ class Fanout:
             self._drop(job)
             self._conclude(job, OutcomeCode.CANCELLED)
 
+    def give_up(self, seq: int, attempt: InFlight) -> None:
+        """An attempt has lost its lease: stop it, and let go of its place. Its parts stay for the attempt that follows."""
+        job = self._jobs.get(seq)
+        if job is not None:
+            self._drop(job)  # it has no place
+            return
+        self._fair.charge(attempt.group, -1)
+        self._engine.cancel(seq, attempt.lease)
+
+    def miss_none(self) -> None:
+        """Hand back the attempts that the engine should hold, and does not."""
+        now_us = self._clock.now_us()
+        lost = [
+            (seq, attempt.lease, int(OutcomeCode.LOST), b"", b"", b"", b"", "", 0, now_us)
+            for seq, attempt in self._inflight.attempts.items()
+            if seq not in self._jobs and not self._engine.holds(seq, attempt.lease)
+        ]
+        if lost:
+            log.warning("%d attempts were lost by the engine; their jobs are handed back", len(lost))
+            self._report(lost)
+
     def close(self) -> None:
         """Hand back the jobs that wait for parts."""
         for job in list(self._jobs.values()):
@@ -158,9 +179,14 @@ class Fanout:
     async def _run(self, job: DividedJob) -> None:
         """Submit the parts, wait for them, start the merge."""
         try:
+            self.sweep.watch(job.attempt.job_id, ())  # before it is looked at, so that its end does not fall between
             row = await self._repeated(lambda: self._row_of(job))
-            if row is None:
+            if self._jobs.get(job.seq) is not job:
+                return  # stopped meanwhile
+            if row is None or row.state.terminal or not self.sweep.watching(row.job_id):
                 self._drop(job)
+                self.sweep.on_end(job.attempt.job_id)
+                self._conclude(job, OutcomeCode.LOST)  # its lease was lost, and it has ended since
                 return
             job.payload = row.payload
             job.deadline_us = row.deadline_us
@@ -187,7 +213,9 @@ class Fanout:
             batch = SubmitBatch(row.tenant, b"", b"", b"", False, [policy], jobs)
             answer = await self._repeated(lambda batch=batch: self._store.submit(batch, self._clock.now_us()))  # type: ignore[misc]
             present += [answer.job_ids[at] for at, code in enumerate(answer.codes) if code == SubmitCode.EXISTING]
-        if present:
+        if not self.sweep.watching(parent.job_id):
+            await self.sweep.look_after({parent.job_id: ids})  # the job has ended, perhaps before its last parts were there
+        elif present:
             await self._look_at(present)
 
     async def _look_at(self, present: Sequence[bytes]) -> None:
@@ -241,15 +269,19 @@ class Fanout:
         """Forget a job; its parts are swept with its end."""
         if self._jobs.get(job.seq) is job:
             del self._jobs[job.seq]
+        job.all_ended.set()  # nobody waits for it any more
         for part, (owner, _) in list(self._parts.items()):
             if owner is job:
                 del self._parts[part]
 
     def _conclude(self, job: DividedJob, code: OutcomeCode) -> None:
+        if self._fair.leaf(job.attempt.group) is not None:
+            self._fair.charge(job.attempt.group, 1)  # given back when it divided, and once more with its outcome
         now_us = self._clock.now_us()
         self._report([(job.seq, job.attempt.lease, int(code), b"", b"", b"", b"", "", 0, now_us)])
 
     def _fail(self, seq: int, attempt: InFlight, message: str) -> None:
+        self._fair.charge(attempt.group, 1)  # as in `_conclude`
         failure = Failure(Code.INTERNAL, Reason.INVALID_RESULT, message, retryable=False).to_bytes()
         self._report([(seq, attempt.lease, int(OutcomeCode.FAILED), b"", failure, b"", b"", "", 0, self._clock.now_us())])
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from ingest_server.domain.clock import MICROSECONDS_PER_SECOND, Clock
 from ingest_server.domain.errors import IngestError
-from ingest_server.engines.interface import Engine
-from ingest_server.scheduler.inflight import InFlightTable
+from ingest_server.scheduler.inflight import InFlight, InFlightTable
 from ingest_server.store.interface import JobStore
 
 log = logging.getLogger(__name__)
@@ -17,12 +17,28 @@ HEARTBEATS_PER_LEASE = 3
 
 
 class LeaseKeeper:
-    """Extends all leases that still hold attempts, three times in a lease's life."""
+    """Extends all leases that still hold attempts, three times in a lease's life.
 
-    def __init__(self, store: JobStore, engine: Engine, inflight: InFlightTable, clock: Clock, *, lease_seconds: float) -> None:
+    Args:
+        give_up: told of attempts that have lost their lease: (row number, attempt); they are in the table no more.
+        miss_none: called before the leases are extended, to hand back attempts that the engine has lost without a word: a lease
+            that is extended would hold their jobs for ever.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        inflight: InFlightTable,
+        clock: Clock,
+        *,
+        lease_seconds: float,
+        give_up: Callable[[int, InFlight], None],
+        miss_none: Callable[[], None],
+    ) -> None:
         self._store = store
-        self._engine = engine
         self._inflight = inflight
+        self._give_up = give_up
+        self._miss_none = miss_none
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._beaten_us = clock.now_us()
@@ -36,6 +52,7 @@ class LeaseKeeper:
         """Send heartbeats until cancelled."""
         while True:
             await self._clock.sleep(self._lease_seconds / HEARTBEATS_PER_LEASE)
+            self._miss_none()
             try:
                 await self.beat()
             except IngestError as error:
@@ -58,5 +75,5 @@ class LeaseKeeper:
         for lease in await self._store.heartbeat(leases, now_us + self.lease_us, now_us):
             lost = self._inflight.drop_lease(lease)
             log.warning("lease %d was lost; its %d running attempts are stopped", lease, len(lost))
-            for seq in lost:
-                self._engine.cancel(seq, lease)
+            for seq, attempt in lost.items():
+                self._give_up(seq, attempt)

@@ -15,7 +15,7 @@ from ingest_server.engines.interface import Engine, EngineListener, ProgressRow
 from ingest_server.scheduler.dispatcher import Dispatcher
 from ingest_server.scheduler.fairness import FairShare
 from ingest_server.scheduler.fanout import Fanout
-from ingest_server.scheduler.inflight import InFlightTable
+from ingest_server.scheduler.inflight import InFlight, InFlightTable
 from ingest_server.scheduler.leases import LeaseKeeper
 from ingest_server.scheduler.limits import StartLimits
 from ingest_server.scheduler.reaper import Reaper
@@ -70,9 +70,12 @@ class Scheduler:
         self._inflight = InFlightTable()
         start_limits = StartLimits(clock, lambda tenant: tenant_quota(tenant).running_max)
         fair = FairShare(start_limits.allowance, lambda tenant: float(tenant_quota(tenant).weight))
-        self._leases = LeaseKeeper(store, engine, self._inflight, clock, lease_seconds=limits.lease_seconds)
+        self._leases = LeaseKeeper(
+            store, self._inflight, clock, lease_seconds=limits.lease_seconds,
+            give_up=self._give_up, miss_none=lambda: self._fanout.miss_none(),
+        )  # fmt: skip
         self.dispatcher = Dispatcher(
-            store, engine, self._inflight, fair, start_limits, self._leases, self.statistics, read_spec, clock
+            store, engine, self._inflight, fair, start_limits, self._leases, self.statistics, read_spec, clock, self._give_up
         )
         self._fanout = Fanout(
             store, engine, self._inflight, fair, read_spec, clock,
@@ -136,6 +139,9 @@ class Scheduler:
     def running_count(self) -> int:
         """Attempts that are out."""
         return len(self._inflight)
+
+    def _give_up(self, seq: int, attempt: InFlight) -> None:
+        self._fanout.give_up(seq, attempt)
 
     def _loop_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -72,13 +72,19 @@ class Settler:
         """Take ended attempts. Those that are no longer ours (their lease was lost) are dropped: the store would refuse them."""
         attempts = self._inflight.attempts
         served: dict[int, list[float]] = {}
-        pending, cancelling = self._pending, self._inflight.cancelling
+        pending, cancelling, divided = self._pending, self._inflight.cancelling, self._inflight.divided
         for outcome in outcomes:
             attempt = attempts.get(outcome[0])
             if attempt is None or attempt.lease != outcome[1]:
                 continue
             if outcome[2] != _DIVIDED:
                 del attempts[outcome[0]]
+                if divided:
+                    divided.discard(outcome[0])
+            elif outcome[0] in divided:
+                continue  # told twice: its parts are on their way
+            else:
+                divided.add(outcome[0])
             seconds = (outcome[9] - outcome[8]) * 1e-6 if outcome[8] else 0.0
             account = served.get(attempt.group)
             if account is None:

@@ -52,7 +52,10 @@ class MemoryStore(MemoryReads):
     async def open(self, now_us: int) -> None:
         """See `JobStore.open`."""
         self._opened = True
-        self._queues[DEFAULT_QUEUE] = QueueRow(DEFAULT_QUEUE, 1, 0, 0.0, False)
+        self._queues.setdefault(DEFAULT_QUEUE, QueueRow(DEFAULT_QUEUE, 1, 0, 0.0, False))
+        for seq in sorted(seq for _, seqs in self._held.leases.values() for seq in seqs):
+            self._hand_back(self._held.jobs[seq], now_us)
+        self._commit()
 
     async def close(self) -> None:
         """See `JobStore.close`."""

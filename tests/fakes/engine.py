@@ -69,6 +69,10 @@ class FakeEngine(Engine):
             self._entered_us[attempt[0]] = self._clock.now_us()
             self.started.append(attempt)
 
+    def holds(self, seq: int, lease: int) -> bool:
+        """Whether it is held."""
+        return seq in self.running and self.running[seq][1] == lease
+
     def cancel(self, seq: int, lease: int) -> None:
         """Remember that it was asked."""
         self.cancelled.append((seq, lease))

@@ -46,6 +46,10 @@ class Dispatcher:
         self._async: OrderedDict[Key, AttemptRow] = OrderedDict()
         self._present: JobKind | None = None
 
+    def holds(self, key: Key) -> bool:
+        """Whether an attempt waits here."""
+        return key in self._sync or key in self._async
+
     def add(self, rows: Sequence[AttemptRow], *, in_front: bool = False) -> None:
         """Put attempts at the end of their line; `in_front` puts those given back by a worker to where they were."""
         kind_of = self._estimator.kind

@@ -230,6 +230,12 @@ class LocalEngine(Engine):
         self._dispatcher.add(attempts)
         self._dispatcher.send()
 
+    def holds(self, seq: int, lease: int) -> bool:
+        """See `Engine.holds`."""
+        key = (seq, lease)
+        waits = self._dispatcher.holds(key) or any(key == outcome[:2] for outcome in self._soon)
+        return waits or any(key in worker.inflight for worker in self._workers.values())
+
     def cancel(self, seq: int, lease: int) -> None:
         """See `Engine.cancel`."""
         key = (seq, lease)

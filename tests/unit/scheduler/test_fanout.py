@@ -263,4 +263,5 @@ async def test_what_a_server_before_has_left_is_swept_up_at_the_start() -> None:
         assert await parts_left(rig) == 2
         await rig.store.cancel(JobQuery(TENANT, job_ids=(job_id,)), b"", 1, rig.clock.now_us())
         await rig.scheduler._fanout.sweep.recover()
+        await rig.settle_down()
         assert await parts_left(rig) == 0
