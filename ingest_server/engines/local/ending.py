@@ -26,11 +26,13 @@ class Ending:
         cause: why.
         interrupted: the interrupt has been sent.
         timer: of the next rung.
+        silent_since: loop time since which the worker has had no attempt in hand and not told of this one; 0 before that is seen.
     """
 
     cause: Cause
     interrupted: bool = False
     timer: asyncio.TimerHandle | None = None
+    silent_since: float = 0.0
 
     def outcome(self, row: AttemptRow) -> tuple[OutcomeCode, bytes]:
         """What to say of an attempt that was ended: code and failure."""

@@ -20,6 +20,8 @@ from ingest_server.engines.local.frames import FrameError, Key, Kind
 from ingest_server.engines.local.worker_link import WorkerLink
 
 _TIMEOUT_US, _DEADLINE_US = itemgetter(6), itemgetter(7)
+SILENCE_SECONDS_MAX = 10.0
+"""A worker with nothing in hand answers within milliseconds, unless the machine is badly overloaded."""
 LOOK_SECONDS_MIN = 0.001
 """Least time between two looks at a worker's page: the shortest attempt_timeout."""
 
@@ -126,7 +128,15 @@ class Ladder:
 
     def _wait_for_turn(self, worker: WorkerLink, key: Key, ending: Ending) -> None:
         """It is not in the handler's hands: it has ended and the outcome is on its way, or it waits behind another and will not
-        be entered. Should it have slipped past the flag, it is looked for again."""
+        be entered. Should it have slipped past the flag, it is looked for again. A worker that has nothing in hand and says
+        nothing has lost the thread, as when its handler wrote half a frame to the server: it is ended by force."""
+        now = self._loop.time()
+        if worker.page.entered() or not ending.silent_since:
+            ending.silent_since = now
+        elif now - ending.silent_since > SILENCE_SECONDS_MAX:
+            worker.doom[key] = ending.outcome(worker.inflight[key])
+            self._kill(worker)
+            return
         worker.order(Kind.NUDGE, 0)
         ending.timer = self._loop.call_later(max(self._grace_seconds, 0.01), self._interrupt, worker, key)
 
