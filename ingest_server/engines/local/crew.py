@@ -161,7 +161,8 @@ class Crew:
         for end in (work, their_work):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
         page = SharedPage(page_fd, slots)
-        worker = WorkerLink(serial, slot, name, work, control, page, self._limits.reply_bytes_max, self._worker_listener)
+        limits = self._limits.reply_bytes_max, self._limits.frame_seconds_max
+        worker = WorkerLink(serial, slot, name, work, control, page, *limits, self._worker_listener)
         worker.start_us = self._clock.now_us()
         worker.exit_timer = self._loop.call_later(self._limits.start_timeout_seconds, self._on_start_timeout, worker)
         self.workers[serial] = worker

@@ -80,7 +80,7 @@ class FrameReader:
     """Cuts a stream of bytes into frames.
 
     Args:
-        body_bytes_max: a larger body is a FrameError, told by the header, before the body is held.
+        body_bytes_max: a larger body is a FrameError, told by the header, before the body is held; a kind that there is not, too.
     """
 
     def __init__(self, body_bytes_max: int) -> None:
@@ -88,6 +88,11 @@ class FrameReader:
         self._rest = b""
         self._parts: list[bytes] = []
         self._wanted = 0
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it holds the beginning of a frame."""
+        return bool(self._wanted or self._rest)
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
         """Take the next bytes; answer the frames they complete, as (kind, body). Raises FrameError."""
@@ -106,6 +111,8 @@ class FrameReader:
         start, end = 0, len(data)
         while end - start >= HEADER_BYTES:
             size, kind = HEADER.unpack_from(data, start)
+            if kind not in DECODERS:
+                raise FrameError(f"a frame of kind {kind}, which does not exist")
             if size > self._body_bytes_max:
                 raise FrameError(f"a frame of {size} bytes; at most {self._body_bytes_max} are allowed")
             stop = start + HEADER_BYTES + size

@@ -40,6 +40,8 @@ class LocalEngineLimits:
         backoff_seconds_min, backoff_seconds_max: wait before a replacement is started again after one that died at birth;
             doubles in between.
         exit_timeout_seconds: longest wait for the status of a worker that has hung up, and for the zygote to end.
+        frame_seconds_max: longest silence of a worker in the midst of a frame. It writes to memory, without a pause; one that
+            stops there has lost the thread, and whatever it answers would be taken for the rest of that frame.
     """
 
     inline_bytes_max: int = 64 * KIB
@@ -64,6 +66,7 @@ class LocalEngineLimits:
     backoff_seconds_min: float = 0.1
     backoff_seconds_max: float = 5.0
     exit_timeout_seconds: float = 5.0
+    frame_seconds_max: float = 10.0
 
     def __post_init__(self) -> None:
         """Raise InvalidRequest that names every field at fault."""

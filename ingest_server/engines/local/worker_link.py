@@ -41,6 +41,7 @@ class WorkerLink:
         work, control: the server's ends.
         page: shared with it.
         reply_bytes_max: larger frames from it are refused.
+        frame_seconds_max: after such a silence in the midst of a frame it is given up.
         listener: who is told.
     """
 
@@ -53,6 +54,7 @@ class WorkerLink:
         control: socket.socket,
         page: SharedPage,
         reply_bytes_max: int,
+        frame_seconds_max: float,
         listener: WorkerListener,
     ) -> None:
         self.serial = serial
@@ -85,6 +87,8 @@ class WorkerLink:
         self.watch_at = 0.0
         self.stall_timer: asyncio.TimerHandle | None = None
         self.exit_timer: asyncio.TimerHandle | None = None
+        self._frame_timers: dict[socket.socket, asyncio.TimerHandle] = {}
+        self._frame_seconds_max = frame_seconds_max
         self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._work, self._control = work, control
@@ -179,11 +183,22 @@ class WorkerLink:
             self._hang_up("closed its connection to the server")
 
     def _take(self, link: socket.socket, data: bytes) -> None:
+        reader = self._readers[link]
+        if self._frame_timers and (timer := self._frame_timers.pop(link, None)) is not None:
+            timer.cancel()
         try:
-            for kind, body in self._readers[link].feed(data):
+            for kind, body in reader.feed(data):
                 self._listener.on_frame(self, kind, unpack(kind, body))
         except FrameError as error:
             self._hang_up(f"sent what the server cannot understand ({error})")
+        if reader.unfinished and not self.hung_up:
+            self._frame_timers[link] = self._loop.call_later(self._frame_seconds_max, self._on_silence)
+
+    def _on_silence(self) -> None:
+        self._hang_up(
+            "sent what the server cannot understand (the beginning of a frame, and nothing more for "
+            f"{self._frame_seconds_max:g} s)"
+        )
 
     def _hang_up(self, text: str) -> None:
         if not self.hung_up:
@@ -192,6 +207,9 @@ class WorkerLink:
             self._listener.on_hang_up(self, text)
 
     def _stop_reading(self) -> None:
+        for timer in self._frame_timers.values():
+            timer.cancel()
+        self._frame_timers.clear()
         for link in (self._work, self._control):
             if link.fileno() >= 0:
                 self._loop.remove_reader(link.fileno())

@@ -114,6 +114,15 @@ async def test_a_worker_that_speaks_nonsense_is_killed(tmp_path: Path, data: byt
         assert rig.engine.crash_count() == 1
 
 
+@pytest.mark.parametrize("data", [b"\x00", HEADER.pack(1_000_000, Kind.OUTCOMES), HEADER.pack(9, Kind.OUTCOMES) + b"\x91"])
+async def test_a_worker_that_stops_within_a_frame_is_killed(tmp_path: Path, data: bytes) -> None:
+    async with Rig(tmp_path, frame_seconds_max=0.1) as rig:
+        outcome = await rig.run("speak", options={"value": data.hex()})
+        assert outcome[2] == OutcomeCode.CRASHED
+        assert "nothing more for 0.1 s" in failure(outcome).message
+        assert (await rig.run("noop"))[2] == OutcomeCode.SUCCEEDED
+
+
 async def test_a_zygote_that_dies_is_started_again(tmp_path: Path) -> None:
     async with Rig(tmp_path, workers=2, backoff_seconds_min=0.01) as rig:
         old = {worker.pid for worker in rig.engine.workers()}

@@ -49,6 +49,22 @@ def test_a_frame_above_the_limit_is_refused_by_its_header_alone() -> None:
         FrameReader(100).feed(HEADER.pack(101, 1))
 
 
+@pytest.mark.parametrize("kind", [0, max(Kind) + 1, 255])
+def test_a_kind_that_there_is_not_is_refused_by_the_header(kind: int) -> None:
+    with pytest.raises(FrameError, match="does not exist"):
+        FrameReader(100).feed(HEADER.pack(50, kind))
+
+
+def test_the_beginning_of_a_frame_is_told() -> None:
+    reader, frame = FrameReader(100), pack(Kind.READY, 7)
+    assert not reader.unfinished
+    for size in (1, HEADER.size):
+        reader.feed(frame[:size])
+        assert reader.unfinished
+        reader.feed(frame[size:])
+        assert not reader.unfinished
+
+
 @given(kind=st.integers(0, 255), data=st.binary(max_size=200))
 def test_nonsense_raises_nothing_but_frame_errors(kind: int, data: bytes) -> None:
     try:
