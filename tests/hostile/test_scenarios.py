@@ -13,8 +13,13 @@ from scripts.faults.scenario import Round
 
 NAMES = (
     "answers-dropped",
+    "fairness",
+    "handlers-misbehave",
     "one-id",
+    "overload",
+    "parts-killed",
     "poison-job",
+    "restart-live",
     "rolling-restart",
     "server-killed",
     "watch-cut",
