@@ -12,8 +12,9 @@ from statistics import median
 
 from ingest_client import Client, IngestClientError, JobSpec, custom
 from scripts.faults.ledger import Ledger
-from scripts.faults.rig import FAULT_HANDLERS, played, serving, started, until
+from scripts.faults.rig import FAULT_HANDLERS, patient, played, serving, started, until
 from scripts.faults.scenario import Round, Scenario
+from tests.acceptance.server.server_process import ServerProcess
 
 RESTARTS, RESTARTS_SHORT = 100, 2
 CALLERS = 12
@@ -95,12 +96,17 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--restarts", type=int, default=0, help=f"(default {RESTARTS}; {RESTARTS_SHORT} with --short)")
 
 
+def _client(this: Round, server: ServerProcess) -> Client:
+    """One with default settings, which rides out some seconds; in a short round, beside other tests, a restart takes longer."""
+    return patient(server) if this.short else Client(server.address)
+
+
 async def _play(this: Round, ledger: Ledger) -> None:
     restarts = this.options.restarts or (RESTARTS_SHORT if this.short else RESTARTS)
     chance = random.Random(this.seed)
     away: list[float] = []
     flags = ("--drain-seconds", str(DRAIN_SECONDS), "--cancel-grace-seconds", "0.2")
-    async with serving(this, *flags, handlers=[FAULT_HANDLERS]) as server, Client(server.address) as client:
+    async with serving(this, *flags, handlers=[FAULT_HANDLERS]) as server, _client(this, server) as client:
         traffic = _Traffic(client, chance)
         try:
             this.progress.begin("restarts", restarts)
