@@ -17,7 +17,7 @@ from pathlib import Path
 
 from scripts.faults import registry
 from scripts.faults.report import Row, bar, show, status
-from scripts.faults.scenario import Round, Scenario
+from scripts.faults.scenario import Outcome, Round, Scenario
 
 SEED_BITS = 32
 
@@ -53,7 +53,10 @@ def play(scenario: Scenario, options: argparse.Namespace) -> Row:
         print(f"{scenario.name}: seed {seed}", file=sys.stderr, flush=True)
     begin = time.perf_counter()
     with bar(scenario.name) as progress, tempfile.TemporaryDirectory(prefix="ingest-chaos-") as folder:
-        outcome = scenario.run(Round(seed, options.short, Path(folder), options, progress))
+        try:
+            outcome = scenario.run(Round(seed, options.short, Path(folder), options, progress))
+        except Exception as error:  # a fault of the scenario itself must not cost the table of hours
+            outcome = Outcome(False, faults=[f"it broke off: {type(error).__name__}: {error}"])
     return Row(scenario, seed, outcome, time.perf_counter() - begin)
 
 

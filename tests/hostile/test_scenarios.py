@@ -15,6 +15,7 @@ NAMES = (
     "answers-dropped",
     "fairness",
     "handlers-misbehave",
+    "long-run",
     "one-id",
     "overload",
     "parts-killed",

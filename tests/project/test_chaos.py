@@ -79,6 +79,19 @@ def test_a_fresh_seed_is_told_and_the_folder_is_removed(
     assert not first.folder.exists()
 
 
+def test_a_scenario_that_breaks_off_has_failed_and_the_others_are_played(
+    scenarios: dict[str, Scenario], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def breaks(this: Round) -> Outcome:
+        raise KeyError("no such figure")
+
+    scenarios.update(broken=Scenario("broken", "It breaks.", "It holds.", breaks), good=GOOD)
+    assert chaos.main(["all", "--json"]) == 1
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first["verdict"], second["verdict"]) == ("broken", "held")
+    assert "no such figure" in first["faults"][0]
+
+
 def test_a_wrong_command_line_ends_with_2(scenarios: dict[str, Scenario], capsys: pytest.CaptureFixture[str]) -> None:
     scenarios["good"] = GOOD
     with pytest.raises(SystemExit) as ended:
