@@ -90,6 +90,7 @@ class Fanout:
             self._fail(seq, attempt, f"the worker's division of the job cannot be read: {error}")
             return
         job = self._jobs[seq] = DividedJob(seq, attempt, order)
+        self.sweep.watch(attempt.job_id, ())  # before it is looked at, so that its end does not fall between
         self._spawn(self._run(job))
 
     def on_changes(self, changes: Changes) -> None:
@@ -179,13 +180,14 @@ class Fanout:
     async def _run(self, job: DividedJob) -> None:
         """Submit the parts, wait for them, start the merge."""
         try:
-            self.sweep.watch(job.attempt.job_id, ())  # before it is looked at, so that its end does not fall between
             row = await self._repeated(lambda: self._row_of(job))
+            ended = row is None or row.state.terminal or not self.sweep.watching(row.job_id)
+            if ended:
+                self.sweep.on_end(job.attempt.job_id)
             if self._jobs.get(job.seq) is not job:
                 return  # stopped meanwhile
-            if row is None or row.state.terminal or not self.sweep.watching(row.job_id):
+            if row is None or ended:
                 self._drop(job)
-                self.sweep.on_end(job.attempt.job_id)
                 self._conclude(job, OutcomeCode.LOST)  # its lease was lost, and it has ended since
                 return
             job.payload = row.payload
