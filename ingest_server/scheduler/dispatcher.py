@@ -27,6 +27,8 @@ RATE_POLL_SECONDS = 0.02
 """How soon a queue that waits for its start rate is looked at again."""
 
 STORE_RETRY_SECONDS = 0.2
+STORE_RETRY_SECONDS_MAX = 1.0
+"""A longer hint of the store, such as that of a full disk, is meant for callers."""
 
 IDLE_GROUPS_MAX = 10_000
 """Fairness keys without work that are remembered (about 500 bytes each)."""
@@ -113,7 +115,7 @@ class Dispatcher:
                     pass
             except IngestError as error:
                 log.warning("leasing failed, will be repeated: %s", error.message)
-                await self._clock.sleep(error.retry_after_seconds or STORE_RETRY_SECONDS)
+                await self._clock.sleep(min(error.retry_after_seconds or STORE_RETRY_SECONDS, STORE_RETRY_SECONDS_MAX))
                 self._wake.set()
             if self._limits.rated() and self._fair.has_ready() and not self._wake.is_set():
                 await self._clock.sleep(RATE_POLL_SECONDS)

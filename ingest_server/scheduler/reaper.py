@@ -68,9 +68,11 @@ class Reaper:
         for _ in range(BATCHES_PER_ROUND_MAX):
             if await self._store.promote(BATCH_JOBS_MAX, self._clock.now_us()) < BATCH_JOBS_MAX:
                 break
+        # Read before our own leases are looked after: a wall clock that jumps in between must not end them.
+        now_us = self._clock.now_us()
         await self._keep_own_leases()
         for _ in range(BATCHES_PER_ROUND_MAX):
-            released, expired = await self._store.reap(BATCH_JOBS_MAX, self._clock.now_us(), TOTAL_TIMEOUT_FAILURE)
+            released, expired = await self._store.reap(BATCH_JOBS_MAX, now_us, TOTAL_TIMEOUT_FAILURE)
             if released:
                 log.warning("%d jobs were released from leases that had ended", released)
             if max(released, expired) < BATCH_JOBS_MAX:

@@ -26,6 +26,8 @@ SETTLE_JOBS_MAX = 4096
 
 SETTLE_RETRY_SECONDS = 0.2
 """Wait after the store refused a settle call (disk full, overload) before it is repeated."""
+SETTLE_RETRY_SECONDS_MAX = 1.0
+"""A longer hint of the store, such as that of a full disk, is meant for callers: they are many, and no job waits for them."""
 
 SETTLE_CALLS_MAX = 2
 """Settle calls under way: while the store commits one, the next is on its way to it."""
@@ -150,7 +152,7 @@ class Settler:
                 break
             except IngestError as error:
                 log.warning("settling %d attempts failed, will be repeated: %s", len(batch), error.message)
-                await self._clock.sleep(error.retry_after_seconds or SETTLE_RETRY_SECONDS)
+                await self._clock.sleep(min(error.retry_after_seconds or SETTLE_RETRY_SECONDS, SETTLE_RETRY_SECONDS_MAX))
                 answer = self._store.settle(batch, self._clock.now_us())
         leases: dict[int, int] = {}
         verdicts: dict[int, int] = {}

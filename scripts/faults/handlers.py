@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -96,3 +97,9 @@ def litter(context: Context) -> str:
         os.open("/dev/null", os.O_RDONLY)
     tempfile.mkstemp()
     return "done"
+
+
+@handler("linger")
+def linger(context: Context, options: Spend) -> None:
+    """Take so long as `spend` does, by poll(2): libfaketime breaks the call that `time.sleep` makes."""
+    select.poll().poll(options.seconds * 1_000)

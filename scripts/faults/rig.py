@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -61,6 +61,7 @@ async def serving(
     handlers: Sequence[Path] = (SERVICE_HANDLERS, FAULT_HANDLERS),
     listen: str = "",
     name: str = "server",
+    variables: Mapping[str, str] | None = None,
 ) -> AsyncIterator[ServerProcess]:
     """A server with a data folder of its own, ended at the end whatever happens.
 
@@ -69,14 +70,16 @@ async def serving(
         flags: of its command line.
         workers, handlers: it has.
         listen: where; by default on a Unix socket, whose address stays the same over restarts.
-        name: of its folder.
+        name: of its folder, which may be there already, with a `data` of its own kind.
+        variables: more environment.
 
     Raises:
         AssertionError: it did not start, or something outlived it.
     """
     folder = this.folder / name
-    folder.mkdir()
-    server = ServerProcess(folder, flags, workers=workers, handlers=handlers, listen=listen or f"unix:{folder}/socket")
+    folder.mkdir(exist_ok=True)
+    where = listen or f"unix:{folder}/socket"
+    server = ServerProcess(folder, flags, variables or {}, workers=workers, handlers=handlers, listen=where)
     await asyncio.to_thread(server.start)
     try:
         yield server

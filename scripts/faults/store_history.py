@@ -117,10 +117,7 @@ class History:
             if writer.wal_pages >= (WAL_PAGES_IDLE if self._chance.random() < 0.2 else WAL_PAGES_MAX):
                 writer.checkpoint()
         if self._chance.random() < 0.2:
-            try:
-                writer.close()
-            except apsw.Error:
-                self._demand(self.disk.dead or self._errors, "the store does not close")
+            writer.close()
 
     def _commit(self, writer: Writer) -> None:
         commands = self._chances.draw(self.model, self._now_us)

@@ -13,9 +13,11 @@ from scripts.faults.scenario import Round
 
 NAMES = (
     "answers-dropped",
+    "clock-jumps",
     "fairness",
     "handlers-misbehave",
     "long-run",
+    "network-cut",
     "one-id",
     "overload",
     "parts-killed",
@@ -36,4 +38,6 @@ def test_its_criterion_holds(name: str, tmp_path: Path) -> None:
     scenario.arguments(parser)
     with bar(name) as progress:
         outcome = scenario.run(Round(1, True, tmp_path, parser.parse_args([]), progress))
+    if outcome.skipped:
+        pytest.skip(outcome.skipped)
     assert outcome.passed, (outcome.faults, outcome.figures)

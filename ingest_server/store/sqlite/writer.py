@@ -6,6 +6,7 @@ so only the guilty one is refused, and a purge that frees space succeeds on a di
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -42,6 +43,9 @@ VERBS: dict[str, Callable[..., Any]] = {
     "redeliver": deliveries.redeliver,
 }
 
+FULL_CHECKPOINT_SECONDS = 1.0
+"""A full disk, to which submits keep coming: a checkpoint that fails half-way costs some 10 ms of it."""
+
 
 class WriterSettings(NamedTuple):
     """Limits and places of the writer. Sizes in bytes.
@@ -74,6 +78,7 @@ class Writer:
         self.settings = settings
         self.path = Path(settings.directory) / recovery.DATABASE_NAME
         self.wal_pages = 0
+        self._reuse_not_before = 0.0
         self.figures: dict[str, float] = {
             "commits_total": 0, "commands_total": 0, "events_total": 0, "commit_seconds_total": 0.0, "checkpoints_total": 0,
             "checkpoint_seconds_total": 0.0, "rollbacks_total": 0,
@@ -114,7 +119,7 @@ class Writer:
             return changed, answers + results
         except Exception as error:
             self._roll_back()
-            if len(work) == 1:
+            if not (isinstance(error, apsw.FullError) and self._reuse_log()) and len(work) == 1:
                 return None, [*answers, (work[0][0], False, self._fault(error))]
         told, results = self._one_by_one(work)
         return told, answers + results
@@ -132,8 +137,9 @@ class Writer:
             self.figures["checkpoint_seconds_total"] += time.perf_counter() - begin
 
     def close(self) -> None:
-        """Mark the file as closed in order, and let go of it."""
-        self.db.execute("UPDATE counters SET clean = 1 WHERE id = 1")
+        """Mark the file as closed in order, and let go of it. Where that cannot be written, the next to open it checks it."""
+        with contextlib.suppress(apsw.Error):
+            self.db.execute("UPDATE counters SET clean = 1 WHERE id = 1")
         self.checkpoint()
         self.db.close()
 
@@ -171,6 +177,16 @@ class Writer:
                 if fault[0] == Exhausted.__name__:
                     full = fault
         return told, answers
+
+    def _reuse_log(self) -> bool:
+        """The disk is full. Once its pages are in the file, the log starts anew in the room it has: then settling and purging go
+        on as if there were room. Answers whether that was tried; not more often than once a second."""
+        now = time.monotonic()
+        if now < self._reuse_not_before:
+            return False
+        self._reuse_not_before = now + FULL_CHECKPOINT_SECONDS
+        self.checkpoint()
+        return True
 
     def _roll_back(self) -> None:
         self.figures["rollbacks_total"] += 1
