@@ -20,9 +20,6 @@ _OPTIONS = {
     # Memory is asked for as it is used, not in reserve: limits of attempts count private writable memory (child_limits.py).
     "MIMALLOC_ARENA_EAGER_COMMIT": "0",
     "MIMALLOC_ARENA_RESERVE": "65536",  # KiB; the default, 1 GiB, is more than a container may be allowed to map
-    # Milliseconds until freed memory is given back to the system. With the default, 10, the pages of one page of a PDF are given
-    # back and faulted in again for the next: 3 % of its time.
-    "MIMALLOC_PURGE_DELAY": "1000",
 }
 
 
