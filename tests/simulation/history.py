@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from unittest import mock
 
+from ingest_server.domain.errors import Unavailable
 from ingest_server.store.interface import JobStore
 from ingest_server.store.memory import MemoryStore
 from tests.simulation import steps
@@ -138,6 +139,8 @@ def play(plan: Plan, folder: Path | None = None) -> Ending:
                     steps.come_to_rest(world)
             except Livelock as livelock:
                 world.model.broken(str(livelock))
+            except Unavailable as gone:  # not put in by the history: those are taken where they strike
+                world.model.broken(f"the store is gone: {gone.message}")
         fault = world.model.faults[0] if world.model.faults else ""
         if not fault and world.loop.faults:
             fault = world.loop.faults[0]
